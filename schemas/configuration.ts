@@ -1,0 +1,276 @@
+/** Everything a run can be told: one schema, from which the checks, the JSON Schema, the `--help` text and the README's table come. */
+import { z } from 'zod';
+
+declare module 'zod' {
+  interface GlobalMeta {
+    /** What holds when the key is not given and the default depends on the run: shown in the table in place of a value. */
+    defaultText?: string;
+    /** The values a key takes, where its type alone does not say. */
+    values?: string;
+  }
+}
+
+/** Names of DESIGN that a later version will take: refused today with a message that says so. */
+export const plannedKeys: Record<string, readonly string[]> = { '': ['queryModel', 'fit'] };
+export const plannedKinds: Record<string, readonly string[]> = {
+  preconditioner: ['ekfac', 'kfac', 'diagonal'],
+  projection: ['queryAdaptive', 'eigen'],
+};
+
+const filled = z.string().min(1);
+const whole = (minimum: number, maximum: number) => z.int().min(minimum).max(maximum);
+
+const corpus = z
+  .strictObject({
+    files: z.array(filled).min(1).meta({ description: 'Parquet files, folders or globs', values: 'paths' }),
+    textColumn: filled.default('text').meta({ description: 'the column that holds the text' }),
+    idColumn: filled
+      .optional()
+      .meta({ description: 'the column that names a document', defaultText: 'file and row', values: 'text' }),
+    sourceColumn: filled
+      .optional()
+      .meta({ description: 'the column that says where a document comes from', values: 'text' }),
+    skip: whole(0, Number.MAX_SAFE_INTEGER).default(0).meta({ description: 'documents passed over at the start' }),
+    limit: whole(1, Number.MAX_SAFE_INTEGER)
+      .optional()
+      .meta({ description: 'documents read at most, after those skipped', defaultText: 'all' }),
+    onBadFile: z
+      .enum(['fail', 'skip'])
+      .default('fail')
+      .meta({ description: 'what an unreadable file does: end the run, or be counted and passed over' }),
+    invalidText: z.enum(['setAside', 'replace']).default('setAside').meta({
+      description: 'what text that is not UTF-8, or holds NUL, does: leave its document out, or become U+FFFD',
+    }),
+  })
+  .meta({ description: 'the pretraining documents' });
+
+const preconditioner = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('identity').meta({ description: 'query gradients as they are' }) }),
+  ])
+  .default({ kind: 'identity' })
+  .meta({ description: 'the curvature that query gradients are corrected with' });
+
+// The first kind is taken where none is named, so that `projection: {k: 128}` keeps the default kind.
+const projection = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z
+        .literal('random')
+        .optional()
+        .default('random')
+        .meta({ description: 'two-sided random matrices, drawn from the seed' }),
+      k: whole(1, 16384).default(64).meta({ description: 'dimensions kept on each side of a layer' }),
+      distribution: z
+        .enum(['normal', 'rademacher'])
+        .default('normal')
+        .meta({ description: 'what the matrices are drawn from' }),
+    }),
+    z.strictObject({
+      kind: z.literal('exact').meta({ description: 'the whole weight gradient: slow, and the oracle' }),
+    }),
+  ])
+  .default({ kind: 'random', k: 64, distribution: 'normal' })
+  .meta({ description: 'which dimensions of a gradient are kept' });
+
+const operator = z.union([
+  filled.transform((path) => ({ path, settings: {} as Record<string, unknown> })),
+  z.strictObject({
+    path: filled.meta({ description: 'a TypeScript or JavaScript module' }),
+    settings: z
+      .record(z.string(), z.unknown())
+      .default({})
+      .meta({ description: 'passed to the operator as it stands', values: 'mapping' }),
+  }),
+]);
+
+/** A number that follows from the machine where it is `auto` (null once read). */
+const automatic = (maximum: number) =>
+  z.union([whole(1, maximum), z.literal('auto').transform(() => null), z.null()]).default(null);
+
+const pool = z
+  .strictObject({
+    workers: automatic(1024).meta({
+      description: 'worker threads, each with one session',
+      defaultText: 'auto: a worker a core',
+    }),
+    threadsPerWorker: whole(1, 1024).default(1).meta({ description: 'threads of one session' }),
+    credits: automatic(65536).meta({ description: 'batches in flight at once', defaultText: 'auto: 2 × workers' }),
+    prepack: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'whether each worker keeps its own packed weights: about a tenth faster, more memory' }),
+  })
+  .prefault({})
+  .meta({ description: 'the worker threads' });
+
+const slice = z
+  .strictObject({
+    documents: whole(1, 1_000_000).default(256).meta({ description: 'documents in a slice at most' }),
+    tokens: whole(1, 100_000_000)
+      .default(4096)
+      .meta({ description: 'tokens in a slice at most, as estimated from its text' }),
+  })
+  .prefault({})
+  .meta({ description: 'what travels as one batch: sorted by length inside, so that little is padded' });
+
+export const configurationSchema = z
+  .strictObject({
+    model: filled.meta({
+      description: 'Hugging Face folder with config.json, safetensors and tokenizer.json',
+      values: 'path',
+    }),
+    corpus,
+    queries: filled.regex(/\.(jsonl|parquet)$/i).meta({
+      description: 'queries, one object a line or row: id, prompt, completion?, task?, answers?, steps?',
+      values: 'path to .jsonl or .parquet',
+    }),
+    modules: z
+      .array(filled)
+      .min(1)
+      .default(['*.mlp.*'])
+      .meta({ description: 'the tracked linear layers, by their Hugging Face names', values: 'globs' }),
+    contextTokens: whole(2, 1_048_576).default(512).meta({ description: 'tokens in a window at most' }),
+    longDocuments: z
+      .enum(['cut', 'split'])
+      .default('cut')
+      .meta({ description: 'what a document longer than a window becomes: its first window, or all of them' }),
+    preconditioner,
+    projection,
+    topK: whole(1, 1_000_000).default(500).meta({ description: 'documents kept for each query at either end' }),
+    keepScores: z.boolean().default(false).meta({ description: 'whether scores.parquet, the dense table, is written' }),
+    operators: z.array(operator).default([]).meta({
+      description: 'your own maps and folds, in order',
+      values: 'paths, or {path, settings}',
+      defaultText: 'none',
+      defaultText: 'none',
+    }),
+    seed: whole(0, 2 ** 32 - 1)
+      .default(0)
+      .meta({ description: 'what every random number is drawn from' }),
+    chatTemplate: z
+      .boolean()
+      .default(false)
+      .meta({ description: "whether prompts go through the tokenizer's chat template" }),
+    batchTokens: whole(2, 16_777_216)
+      .default(512)
+      .meta({ description: 'tokens in one gradient call at most, padding counted; one window always fits' }),
+    slice,
+    pool,
+    out: filled
+      .optional()
+      .meta({ description: 'the run folder', defaultText: 'runs/<name of the configuration>', values: 'path' }),
+    cache: filled.optional().meta({
+      description: 'the folder of query gradients and model graphs',
+      defaultText: '.headwater',
+      values: 'path',
+    }),
+  })
+  .meta({ title: 'Headwater configuration' });
+
+/** A configuration as read: every default filled in, every path absolute. */
+export type Configuration = z.infer<typeof configurationSchema> & { out: string; cache: string };
+export type CorpusSettings = Configuration['corpus'];
+export type PreconditionerSettings = Configuration['preconditioner'];
+export type ProjectionSettings = Configuration['projection'];
+export type OperatorSettings = Configuration['operators'][number];
+export type SliceSettings = Configuration['slice'];
+export type PoolSettings = Configuration['pool'];
+
+/** The JSON Schema of a configuration file, for editors. */
+export function configurationJsonSchema(): object {
+  return z.toJSONSchema(configurationSchema, {
+    io: 'input',
+    override: ({ jsonSchema }) => {
+      delete jsonSchema.defaultText;
+      delete jsonSchema.values;
+    },
+  });
+}
+
+/** One line of the README's table and of `headwater run --help`. */
+export interface ConfigurationRow {
+  key: string;
+  default: string;
+  values: string;
+  meaning: string;
+}
+
+/** Every key of the configuration in the schema's order. */
+export function configurationRows(): ConfigurationRow[] {
+  return rowsOf('', z.toJSONSchema(configurationSchema, { io: 'input' }) as Described);
+}
+
+/** The README's table, in Markdown. */
+export function defaultsTable(): string {
+  const cell = (text: string): string => text.replace(/[|*<]/g, '\\$&');
+  const line = (cells: string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+  const rows = configurationRows().map((row) => line([`\`${row.key}\``, row.default, row.values, row.meaning]));
+  return [line(['key', 'default', 'values', 'meaning']), '|---|---|---|---|', ...rows, ''].join('\n');
+}
+
+/** The part of JSON Schema that the rows read. */
+interface Described {
+  type?: string;
+  description?: string;
+  values?: string;
+  default?: unknown;
+  defaultText?: string;
+  const?: unknown;
+  enum?: unknown[];
+  minimum?: number;
+  maximum?: number;
+  required?: string[];
+  properties?: Record<string, Described>;
+  anyOf?: Described[];
+  oneOf?: Described[];
+}
+
+function rowsOf(prefix: string, schema: Described): ConfigurationRow[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const key = prefix + name;
+    if (field.properties) return rowsOf(`${key}.`, field);
+    if (field.oneOf) return kindRows(key, field, field.oneOf);
+    return [{ key, default: defaultOf(schema, name), values: valuesOf(field), meaning: field.description ?? '' }];
+  });
+}
+
+/** A setting that comes in kinds: one row for the kinds, then the keys of each. */
+function kindRows(key: string, field: Described, kinds: Described[]): ConfigurationRow[] {
+  const names = kinds.map(({ properties }) => properties!.kind);
+  const meaning = `${field.description}: ${names.map((kind) => `${kind.const}, ${kind.description}`).join('; ')}`;
+  const first: ConfigurationRow = {
+    key: `${key}.kind`,
+    default: String((field.default as { kind: string }).kind),
+    values: names.map((kind) => kind.const).join(', '),
+    meaning,
+  };
+  const others = kinds.flatMap((kind) =>
+    rowsOf(`${key}.`, kind)
+      .filter((row) => row.key !== first.key)
+      .map((row) => ({ ...row, meaning: `${row.meaning} (${kind.properties!.kind.const})` })),
+  );
+  return [first, ...others];
+}
+
+function defaultOf(parent: Described, name: string): string {
+  const field = parent.properties![name];
+  if (field.defaultText !== undefined) return field.defaultText;
+  if (parent.required?.includes(name)) return 'required';
+  return typeof field.default === 'string' ? field.default : JSON.stringify(field.default);
+}
+
+function valuesOf(field: Described): string {
+  if (field.values) return field.values;
+  if (field.anyOf)
+    return field.anyOf
+      .filter(({ type }) => type !== 'null')
+      .map(valuesOf)
+      .join(' or ');
+  if (field.const !== undefined) return String(field.const);
+  if (field.enum) return field.enum.join(', ');
+  if (field.type === 'boolean') return 'true, false';
+  if (field.type === 'integer' && field.maximum === Number.MAX_SAFE_INTEGER) return `${field.minimum} or more`;
+  if (field.type === 'integer') return `${field.minimum} to ${field.maximum!.toLocaleString('en')}`;
+  return 'text';
+}
