@@ -63,7 +63,7 @@ export interface TokenWindows {
 }
 
 /** The gradients of W windows at M tracked modules, each projected to D_m numbers. */
-export interface ProjectedGradients {
+export interface ProjectedGradients extends DocumentColumns {
   /** (W) Which document of the batch the window belongs to. */
   document: Uint32Array;
   /** (W) Labels that carried loss. */

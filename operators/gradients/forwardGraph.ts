@@ -1,0 +1,78 @@
+/** What an architecture file builds its forward pass with: weights checked against the folder, linear layers that can be tapped. */
+import { InputError } from '../../schemas/errors.ts';
+import type { ModelConfig } from './modelConfig.ts';
+import type { TensorIndex } from './safetensors.ts';
+import { type External, type Tensor, TensorGraph } from './tensorGraph.ts';
+
+/** A linear layer of the model: where its input a (N,I) and its output (N,O) are in the graph. */
+export interface Linear {
+  name: string;
+  input: Tensor;
+  output: Tensor;
+  inputs: number;
+  outputs: number;
+  bias: boolean;
+}
+
+/** A model family: how its forward pass is built up to the last hidden state and the head that makes logits of it. */
+export interface Architecture {
+  /** The names in config.json's `architectures` that it serves. */
+  names: readonly string[];
+  build(model: ForwardGraph): { hidden: Tensor; head: Tensor };
+}
+
+export class ForwardGraph {
+  readonly graph = new TensorGraph();
+  readonly linears: Linear[] = [];
+  readonly config: ModelConfig;
+  /** Longest window, tokens. */
+  readonly context: number;
+  /** (B,T) token ids. */
+  readonly ids: Tensor;
+  /** (T,T): 0 where position t may look at position s ≤ t, very negative elsewhere. */
+  readonly mask: Tensor;
+  private readonly tensors: TensorIndex;
+  private readonly layout: Map<string, External>;
+  private readonly known = new Map<string, Tensor>();
+
+  constructor(config: ModelConfig, tensors: TensorIndex, layout: Map<string, External>, context: number) {
+    this.config = config;
+    this.tensors = tensors;
+    this.layout = layout;
+    this.context = context;
+    this.ids = this.graph.input('ids', ['B', 'T'], 'int64');
+    this.mask = this.graph.input('mask', ['T', 'T']);
+  }
+
+  /** The weight of that name; throws InputError where the folder lacks it or holds another shape. */
+  weight(name: string, shape: readonly number[]): Tensor {
+    const made = this.known.get(name);
+    if (made) return made;
+    const entry = this.tensors.get(name);
+    if (!entry) throw new InputError(`model: expected a tensor ${name} of shape (${shape}), found none`);
+    if (String(entry.shape) !== String(shape))
+      throw new InputError(`model: expected ${name} to have shape (${shape}), found (${entry.shape}) in ${entry.file}`);
+    const tensor = this.graph.weight(name, shape, this.layout.get(name) as External);
+    this.known.set(name, tensor);
+    return tensor;
+  }
+
+  /** The linear layer `name` (its `.weight` (O,I), and `.bias` (O) if `bias`) applied to x (N,I); it can be tapped. */
+  linear(name: string, x: Tensor, outputs: number, bias: boolean): Tensor {
+    const inputs = x.shape[1] as number;
+    const weight = this.weight(`${name}.weight`, [outputs, inputs]);
+    const output = this.graph.linear(x, weight, bias ? this.weight(`${name}.bias`, [outputs]) : undefined);
+    this.linears.push({ name, input: x, output, inputs, outputs, bias });
+    return output;
+  }
+
+  /** Throws InputError for weights that the architecture did not use: the numbers would be those of another model. */
+  expectAllUsed(ignored: (name: string) => boolean): void {
+    const unused = [...this.tensors.keys()].filter((name) => !this.known.has(name) && !ignored(name));
+    if (unused.length > 0)
+      throw new InputError(
+        `model: expected every tensor to belong to the architecture, found ${unused.length} that do not: ` +
+          `${unused.slice(0, 5).join(', ')}${unused.length > 5 ? ', …' : ''}. Is config.json the one of these weights?`,
+      );
+  }
+}

@@ -1,0 +1,45 @@
+/** Which k dimensions of each layer to keep: every projection is a pair of matrices per module, P_o (O,k) and P_i (I,k). */
+import { type Distribution, randomNumbers, streamOf } from './counterRandom.ts';
+
+/** A tapped linear layer. With a bias, `inputs` counts the column of ones that carries it. */
+export interface Module {
+  name: string;
+  /** I */
+  inputs: number;
+  /** O */
+  outputs: number;
+}
+
+/** One side of a module's projection: (rows, k) row-major; null where the side is kept whole. */
+export interface ProjectionMatrix {
+  rows: number;
+  k: number;
+  values: Float32Array;
+}
+
+export interface ModuleProjection {
+  outputs: ProjectionMatrix | null;
+  inputs: ProjectionMatrix | null;
+}
+
+export type ProjectionSettings = { kind: 'exact' } | { kind: 'random'; k: number; distribution: Distribution };
+
+/** The matrices of every module: a pure function of the settings, the seed and the module, so that nothing has to be shipped. */
+export function projectModules(settings: ProjectionSettings, seed: number, modules: Module[]): ModuleProjection[] {
+  if (settings.kind === 'exact') return modules.map(() => ({ outputs: null, inputs: null }));
+  const { k, distribution } = settings;
+  const side = (module: Module, name: 'outputs' | 'inputs'): ProjectionMatrix | null => {
+    const rows = module[name];
+    // A side no wider than k is kept whole: it costs no more and loses nothing.
+    if (rows <= k) return null;
+    // Variance 1/k makes E[P Pᵀ] the identity, so that a projected dot product estimates the exact one.
+    const values = randomNumbers(seed, streamOf(`${module.name}.${name}`), rows * k, distribution, 1 / k);
+    return { rows, k, values };
+  };
+  return modules.map((module) => ({ outputs: side(module, 'outputs'), inputs: side(module, 'inputs') }));
+}
+
+/** D_m: how many numbers a module's projected gradient has. */
+export function projectedWidth(module: Module, projection: ModuleProjection): number {
+  return (projection.outputs?.k ?? module.outputs) * (projection.inputs?.k ?? module.inputs);
+}

@@ -1,0 +1,55 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { coverModules, writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
+import { readModelFolder } from '../../../operators/gradients/modelFolder.ts';
+import projectGradients from '../../../operators/gradients/projectGradients.ts';
+import { projectModules } from '../../../operators/gradients/projections.ts';
+import { openSafetensorsFile, readTensor } from '../../../operators/gradients/safetensors.ts';
+import { windowBatch } from '../../windowBatch.ts';
+
+const goldens = new URL('../../goldens/gradients/', import.meta.url).pathname;
+const variations = (await readdir(goldens, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+const cache = await mkdtemp(join(tmpdir(), 'headwater-gradients-'));
+afterAll(() => rm(cache, { recursive: true }));
+
+const settings = { modules: ['*'], contextTokens: 32, batchTokens: 64 };
+const session = { threadsPerWorker: 1, prepack: true };
+const facts = { queries: [], tasks: [], topK: 1, seed: 0 };
+
+describe.each(variations.map(({ name }) => name))('the gradients of %s', (variation) => {
+  it('are those of PyTorch autograd, to 1e-4 of the largest of each layer, documents of three lengths in one batch', async () => {
+    const path = join(goldens, variation);
+    const golden = JSON.parse(await readFile(join(path, 'golden.json'), 'utf8'));
+    const { tensors: arrays } = await openSafetensorsFile(join(path, 'golden.safetensors'));
+    const folder = await readModelFolder(path);
+    const { modules } = coverModules(folder, settings);
+    expect(modules.map(({ name }) => name)).toEqual(golden.linears.map(({ name }: { name: string }) => name));
+    const model = await writeGradientModel(folder, settings, modules, projectModules({ kind: 'exact' }, 0, modules), cache);
+    const project = await projectGradients.open({ model, ...session }, facts);
+    const cases = [...golden.documents, golden.query];
+    const batch = await project(windowBatch(cases));
+    cases.forEach(({ loss }, w) => {
+      expect(Math.abs(batch.loss[w] - loss) / loss).toBeLessThan(1e-5);
+    });
+    for (const [m, { name, O, I, bias }] of golden.linears.entries())
+      for (const [w, label] of ['d0', 'd1', 'd2', 'query'].entries()) {
+        const gradient = batch.projected[m].subarray(w * model.widths[m], (w + 1) * model.widths[m]);
+        const columns = I + Number(bias);
+        const weight = gradient.filter((_, i) => i % columns < I);
+        expect(relativeError(weight, await readTensor(arrays.get(`${label}.${name}.weight`)!))).toBeLessThan(1e-4);
+        if (!bias) continue;
+        const last = gradient.filter((_, i) => i % columns === I);
+        expect(last.length).toBe(O);
+        expect(relativeError(last, await readTensor(arrays.get(`${label}.${name}.bias`)!))).toBeLessThan(1e-4);
+      }
+  });
+});
+
+/** max |difference| / max |golden|, as test/goldens/gradients/make.py says. */
+function relativeError(found: Float32Array, golden: Float32Array): number {
+  expect(found.length).toBe(golden.length);
+  const largest = (values: Float32Array) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return largest(found.map((value, i) => value - golden[i])) / largest(golden);
+}
