@@ -29,7 +29,7 @@ const corpus = z
       .meta({ description: 'the column that names a document', defaultText: 'file and row', values: 'text' }),
     sourceColumn: filled
       .optional()
-      .meta({ description: 'the column that says where a document comes from', values: 'text' }),
+      .meta({ description: 'the column that says where a document comes from', defaultText: 'none', values: 'text' }),
     skip: whole(0, Number.MAX_SAFE_INTEGER).default(0).meta({ description: 'documents passed over at the start' }),
     limit: whole(1, Number.MAX_SAFE_INTEGER)
       .optional()
@@ -121,7 +121,7 @@ export const configurationSchema = z
       values: 'path',
     }),
     corpus,
-    queries: filled.regex(/\.(jsonl|parquet)$/i).meta({
+    queries: filled.regex(/\.(jsonl|parquet)$/i, 'a path that ends in .jsonl or .parquet').meta({
       description: 'queries, one object a line or row: id, prompt, completion?, task?, answers?, steps?',
       values: 'path to .jsonl or .parquet',
     }),
@@ -142,7 +142,6 @@ export const configurationSchema = z
     operators: z.array(operator).default([]).meta({
       description: 'your own maps and folds, in order',
       values: 'paths, or {path, settings}',
-      defaultText: 'none',
       defaultText: 'none',
     }),
     seed: whole(0, 2 ** 32 - 1)
