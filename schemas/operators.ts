@@ -9,6 +9,7 @@ export interface Nouns {
   scores: ScoreBatch;
 }
 export type Noun = keyof Nouns;
+export const nounOrder = ['documents', 'tokenWindows', 'projectedGradients', 'scores'] as const satisfies Noun[];
 
 /** Where a map runs: in the graph (the main thread) or in the pool (a worker thread, fused with its neighbours). */
 export type Lane = 'graph' | 'pool';

@@ -1,0 +1,45 @@
+import { concatMap, from, lastValueFrom, mergeMap, timer } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { Credits, paced } from '../../pipeline/credits.ts';
+
+async function* numbers(count: number, pulled: number[]) {
+  for (let i = 0; i < count; i++) {
+    pulled.push(i);
+    yield i;
+  }
+}
+
+const running = new AbortController().signal;
+
+describe('paced', () => {
+  it('never has more items in flight than there are credits, however slow the consumer', async () => {
+    const credits = new Credits(4);
+    const pulled: number[] = [];
+    let finished = 0;
+    let most = 0;
+    const flow = from(paced(numbers(50, pulled), credits, running)).pipe(
+      mergeMap((i) => timer(i % 3).pipe(concatMap(async () => i))),
+      concatMap(async (i) => {
+        most = Math.max(most, pulled.length - finished);
+        finished++;
+        credits.give();
+        return i;
+      }),
+    );
+    await lastValueFrom(flow);
+    expect(pulled.length).toBe(50);
+    expect(most).toBeLessThanOrEqual(4);
+  });
+
+  it('pulls nothing more once the signal is aborted', async () => {
+    const pulled: number[] = [];
+    const stop = new AbortController();
+    const seen: number[] = [];
+    for await (const i of paced(numbers(10, pulled), new Credits(10), stop.signal)) {
+      seen.push(i);
+      if (i === 2) stop.abort();
+    }
+    expect(seen).toEqual([0, 1, 2]);
+    expect(pulled).toEqual([0, 1, 2]);
+  });
+});
