@@ -1,0 +1,89 @@
+/** Opens a corpus: finds its Parquet files and reads every footer, so that what cannot be read is found before any compute. */
+import path from 'node:path';
+import { InputError } from '../../schemas/errors.ts';
+import type { BadFile, Corpus, CorpusFile, CorpusSettings } from './corpus.ts';
+import { matchFiles } from './matchFiles.ts';
+import { type FileFacts, planFile } from './openCorpusFile.ts';
+import { type OpenFile, openFile } from './openFile.ts';
+
+export type { BadFile, Corpus, CorpusFile, CorpusSettings } from './corpus.ts';
+
+// one at a time leaves a network drive idle; footers are let go as soon as they are checked
+const FILES_AT_ONCE = 8;
+
+/** Throws InputError where no files match, a file is bad and `onBadFile` is 'fail', or every file is bad. */
+export async function openCorpus(settings: CorpusSettings, baseFolder: string): Promise<Corpus> {
+  const base = path.resolve(baseFolder);
+  const paths = await matchFiles(settings.files, base);
+  const checked: CheckedFile[] = [];
+  for (let f = 0; f < paths.length; f += FILES_AT_ONCE)
+    checked.push(
+      ...(await Promise.all(paths.slice(f, f + FILES_AT_ONCE).map((file) => checkFile(base, file, settings)))),
+    );
+  refuseOtherKinds(checked);
+  const badFiles = checked.flatMap(({ path, bad }) => (bad === null ? [] : [{ path, reason: bad }]));
+  if (badFiles.length > 0 && (settings.onBadFile === 'fail' || badFiles.length === paths.length))
+    throw badFilesError(badFiles, paths.length);
+  const files = numberRows(checked.filter(({ bad }) => bad === null));
+  return { baseFolder: base, files, rows: files.reduce((sum, file) => sum + file.rows, 0), badFiles };
+}
+
+interface CheckedFile {
+  path: string;
+  /** Why it cannot be read; null for a good file. */
+  bad: string | null;
+  facts: FileFacts | null;
+}
+
+async function checkFile(baseFolder: string, file: string, settings: CorpusSettings): Promise<CheckedFile> {
+  try {
+    const { facts } = await withFile(path.resolve(baseFolder, file), (open) => planFile(open, settings));
+    return { path: file, bad: null, facts };
+  } catch (error) {
+    return { path: file, bad: (error as Error).message, facts: null };
+  }
+}
+
+/** Ids or sources that are strings in one file and integers in another come from two different corpora. */
+function refuseOtherKinds(checked: CheckedFile[]): void {
+  const first = checked.find(({ facts }) => facts !== null);
+  for (const file of checked)
+    for (const role of ['id', 'source'] as const) {
+      const column = file.facts?.columns[role];
+      const expected = first?.facts?.columns[role];
+      if (column && expected && (column.kind === 'text') !== (expected.kind === 'text'))
+        file.bad = `corpus.${role}Column "${column.name}" is ${column.type} here and ${expected.type} in ${first?.path}`;
+    }
+}
+
+function numberRows(good: CheckedFile[]): CorpusFile[] {
+  const baseNames = good.map((file) => path.posix.basename(file.path));
+  const unique = new Set(baseNames).size === baseNames.length;
+  let rowStart = 0;
+  return good.map((file, f) => {
+    const { rows, bytes, modifiedMs, footerHash } = file.facts!;
+    const name = unique ? baseNames[f] : file.path;
+    rowStart += rows;
+    return { path: file.path, name, rows, rowStart: rowStart - rows, bytes, modifiedMs, footerHash };
+  });
+}
+
+const MOST_BAD_NAMED = 5;
+
+function badFilesError(badFiles: BadFile[], files: number): InputError {
+  const named = badFiles.slice(0, MOST_BAD_NAMED).map(({ path, reason }) => `${path}: ${reason}`);
+  if (badFiles.length > MOST_BAD_NAMED) named.push(`and ${badFiles.length - MOST_BAD_NAMED} more`);
+  const next = badFiles.length < files ? '; mend or remove them, or set corpus.onBadFile: skip' : '';
+  return new InputError(
+    `openCorpus expected ${files} readable Parquet files, got ${badFiles.length} it cannot read${next}\n  ${named.join('\n  ')}`,
+  );
+}
+
+async function withFile<T>(name: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
+  const file = await openFile(name);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}

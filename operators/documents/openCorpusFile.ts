@@ -1,0 +1,62 @@
+/** Opens a file of the corpus when its turn comes: finds its columns and row groups again, and that it is still the same file. */
+import path from 'node:path';
+import { HeadwaterError, InputError, IntegrityError } from '../../schemas/errors.ts';
+import type { Corpus, CorpusFile } from './corpus.ts';
+import { type ColumnNames, type DocumentColumns, findColumns } from './findColumns.ts';
+import { type OpenFile, openFile } from './openFile.ts';
+import { planRowGroups, type RowGroupPlan } from './planRowGroups.ts';
+import { readFooter } from './readFooter.ts';
+
+export type FileFacts = Pick<CorpusFile, 'rows' | 'bytes' | 'modifiedMs' | 'footerHash'> & { columns: DocumentColumns };
+
+/** A file's facts and where its rows lie, each found in its footer. */
+export async function planFile(
+  file: OpenFile,
+  names: ColumnNames,
+): Promise<{ facts: FileFacts; rowGroups: RowGroupPlan[] }> {
+  const footer = await readFooter(file);
+  const columns = findColumns(footer.metadata, names);
+  const { text, id, source } = columns;
+  const rowGroups = planRowGroups(
+    footer,
+    [text, id, source].filter((column) => column !== null),
+  );
+  const { bytes, modifiedMs } = file;
+  return { facts: { rows: footer.rows, bytes, modifiedMs, footerHash: footer.hash, columns }, rowGroups };
+}
+
+/** A file of the corpus, opened again when its turn comes. */
+export interface OpenCorpusFile {
+  file: OpenFile;
+  columns: DocumentColumns;
+  rowGroups: RowGroupPlan[];
+}
+
+/**
+ * Opens file `f` for `use` and closes it after. Throws IntegrityError where it is another file than `openCorpus` saw, InputError
+ * where it can no longer be read.
+ */
+export async function openCorpusFile(corpus: Corpus, f: number, names: ColumnNames): Promise<OpenCorpusFile> {
+  const { path: name, bytes, footerHash } = corpus.files[f];
+  let file: OpenFile | null = null;
+  try {
+    file = await openFile(path.resolve(corpus.baseFolder, name));
+    const { facts, rowGroups } = await planFile(file, names);
+    if (facts.bytes !== bytes || facts.footerHash !== footerHash) throw changedFile(name);
+    return { file, columns: facts.columns, rowGroups };
+  } catch (cause) {
+    await file?.close();
+    if (cause instanceof HeadwaterError) throw cause;
+    throw new InputError(
+      `the corpus file ${name} could be read when the run began and cannot now: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+function changedFile(name: string): IntegrityError {
+  return new IntegrityError(
+    `the corpus file ${name} has changed since the run began: scores before and after would be of different corpora; ` +
+      'put it back or start a new run',
+  );
+}

@@ -1,0 +1,124 @@
+/** Reads the rows of a corpus in order, in blocks that never hold more than one page of each column. */
+import { HeadwaterError, InputError } from '../../schemas/errors.ts';
+import { openColumn, type Page } from './columnPages.ts';
+import type { Corpus, CorpusSettings } from './corpus.ts';
+import { decodeLabel } from './decodeText.ts';
+import type { DocumentColumns } from './findColumns.ts';
+import { openCorpusFile } from './openCorpusFile.ts';
+import type { OpenFile } from './openFile.ts';
+import type { RowGroupPlan } from './planRowGroups.ts';
+
+/** Rows [rowStart, rowEnd) of file `file`, each column by row number. */
+export interface RowBlock {
+  kind: 'rows';
+  file: number;
+  rowStart: number;
+  rowEnd: number;
+  text(row: number): Uint8Array | null;
+  /** The id column's value, or the default where it is null or not configured. */
+  id(row: number): string;
+  /** '' where it is null or not configured. */
+  source(row: number): string;
+}
+
+/** Rows of a file that could not be read, under `onBadFile: skip`. */
+export interface LostRows {
+  kind: 'lost';
+  file: number;
+  path: string;
+  rowStart: number;
+  rowEnd: number;
+  reason: string;
+}
+
+/**
+ * The rows of the corpus with keys [keyStart, keyEnd). Where a page cannot be read, the rest of its row group is lost: an
+ * InputError under `onBadFile: fail`, a `LostRows` under 'skip', and reading goes on behind it. A file that has changed since
+ * `openCorpus` is an IntegrityError under both.
+ */
+export async function* readRows(
+  corpus: Corpus,
+  settings: CorpusSettings,
+  keyStart: number,
+  keyEnd: number,
+): AsyncGenerator<RowBlock | LostRows> {
+  for (const [f, { rowStart, rows }] of corpus.files.entries()) {
+    const from = Math.max(0, keyStart - rowStart);
+    const to = Math.min(rows, keyEnd - rowStart);
+    if (from < to) yield* readFile(corpus, settings, f, from, to);
+  }
+}
+
+async function* readFile(
+  corpus: Corpus,
+  settings: CorpusSettings,
+  f: number,
+  from: number,
+  to: number,
+): AsyncGenerator<RowBlock | LostRows> {
+  const lost = (rowStart: number, rowEnd: number, cause: unknown): LostRows =>
+    loseRows({ kind: 'lost', file: f, path: corpus.files[f].path, rowStart, rowEnd, reason: '' }, settings, cause);
+  const opened = await openCorpusFile(corpus, f, settings).catch((cause) => lost(from, to, cause));
+  if ('kind' in opened) return yield opened;
+  try {
+    for (const group of opened.rowGroups) {
+      const end = Math.min(group.rowEnd, to);
+      const blockAt = openRowGroup(opened.file, group, opened.columns, f, corpus.files[f].name);
+      for (let row = Math.max(group.rowStart, from); row < end; ) {
+        const block = await blockAt(row).catch((cause) => lost(row, end, cause));
+        yield block.rowEnd > end ? { ...block, rowEnd: end } : block;
+        row = block.rowEnd;
+      }
+    }
+  } finally {
+    await opened.file.close();
+  }
+}
+
+/** The block of rows that begins at `row` and ends where the first column's page ends. Rows must be asked for in ascending order. */
+export type BlockAt = (row: number) => Promise<RowBlock>;
+
+/** `file` and `name` are the file's index in the corpus and what its default ids begin with. */
+export function openRowGroup(
+  open: OpenFile,
+  group: RowGroupPlan,
+  columns: DocumentColumns,
+  file: number,
+  name: string,
+): BlockAt {
+  const pagesAt = group.chunks.map((chunk) => openColumn(open, chunk, group.rowStart, group.rowEnd));
+  return async (row) => {
+    const pages: Page[] = [];
+    for (const pageAt of pagesAt)
+      pages.push(await pageAt(row).catch((cause) => Promise.reject(inRowGroup(group, cause))));
+    const rowEnd = Math.min(...pages.map((page) => page.rowEnd));
+    const [text] = pages;
+    const id = columns.id && pages[1];
+    const source = columns.source && pages[pages.length - 1];
+    return {
+      kind: 'rows',
+      file,
+      rowStart: row,
+      rowEnd,
+      text: (r) => text.values(r - text.rowStart) as Uint8Array | null,
+      id: (r) => (id && decodeLabel(id.values(r - id.rowStart), columns.id!.kind)) ?? `${name}:${r}`,
+      source: (r) => (source && decodeLabel(source.values(r - source.rowStart), columns.source!.kind)) ?? '',
+    };
+  };
+}
+
+function inRowGroup(group: RowGroupPlan, cause: unknown): Error {
+  return new Error(`row group ${group.index}, ${(cause as Error).message}`, { cause });
+}
+
+/** `lost` with its reason, or the error that ends the run. */
+function loseRows(lost: LostRows, { onBadFile }: CorpusSettings, cause: unknown): LostRows {
+  if (cause instanceof HeadwaterError && !(cause instanceof InputError)) throw cause;
+  const reason = (cause as Error).message;
+  if (onBadFile === 'skip') return { ...lost, reason };
+  throw new InputError(
+    `readDocuments cannot read rows ${lost.rowStart} to ${lost.rowEnd - 1} of ${lost.path}: ${reason}; ` +
+      'fetch the file again, or set corpus.onBadFile: skip to go on without them',
+    { cause },
+  );
+}
