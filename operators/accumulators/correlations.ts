@@ -36,9 +36,7 @@ export const correlations: FoldOperator<CorrelationsState, Correlations> = {
     mean: new Float64Array(Q),
     comoment: new Float64Array(Q * Q),
   }),
-  add: (state, batch) => {
-    if (batch.key.length > 0) mergeBatch(state, batch);
-  },
+  add: addBatch,
   merge: mergeMoments,
   result: correlate,
 };
@@ -52,62 +50,63 @@ export function twoSidedP(r: number, n: number): number {
   return r * r < 0.5 ? betainc(r * r, 0.5, half, true, true) : betainc((1 - r) * (1 + r), half, 0.5);
 }
 
-/** Chan, Golub and LeVeque's update: the co-moments of the parts, and of the offset between their means, add up. */
+/**
+ * Chan, Golub and LeVeque's update: the co-moments of two parts, and the product of the offset between their means with itself, weighted
+ * by n m / (n + m), add up to those of the whole. Nothing is lost when means are far from zero.
+ */
 function mergeMoments(into: CorrelationsState, from: CorrelationsState): void {
   const Q = into.mean.length;
-  const offset = offsetRow(into, from);
+  const row = new Float64Array(Q);
+  if (from.n > 0) moveMean(into, from.mean, 0, from.n, row, 0);
   for (let a = 0; a < Q; ++a)
-    for (let b = a; b < Q; ++b) into.comoment[a * Q + b] += from.comoment[a * Q + b] + offset[a] * offset[b];
+    for (let b = a; b < Q; ++b) into.comoment[a * Q + b] += from.comoment[a * Q + b] + row[a] * row[b];
 }
 
-/** Merges a batch: its documents, centred, and the offset of its mean are rows of one product XᵀX. */
-function mergeBatch(state: CorrelationsState, batch: ScoreBatch): void {
-  const B = batch.key.length;
-  const Q = batch.queries;
-  const mean = batchMean(batch);
-  const rows = new Float64Array((B + 1) * Q);
-  for (let b = 0; b < B; ++b) for (let q = 0; q < Q; ++q) rows[b * Q + q] = batch.scores[b * Q + q] - mean[q];
-  rows.set(offsetRow(state, { n: B, mean }), B * Q);
-  // the centred row of a batch of one is zero
-  addProduct(state.comoment, B === 1 ? rows.subarray(Q) : rows, Q);
-}
-
-/** (Q) Means over the batch, from the first document's scores: then equal scores have exactly their own mean, and no variance. */
-function batchMean({ key, queries: Q, scores }: ScoreBatch): Float64Array {
-  const sum = new Float64Array(Q);
-  for (let b = 1; b < key.length; ++b) for (let q = 0; q < Q; ++q) sum[q] += scores[b * Q + q] - scores[q];
-  const mean = sum.map((total, q) => scores[q] + total / key.length);
-  const bad = mean.findIndex((value) => !Number.isFinite(value));
+/** The same update with every document as a part of one, whose co-moments are zero: what is left is one product XᵀX of the offsets. */
+function addBatch(state: CorrelationsState, { key: { length: B }, queries: Q, scores }: ScoreBatch): void {
+  const bad = scores.findIndex((score) => !Number.isFinite(score));
   if (bad >= 0)
     throw new Error(
-      `correlations expected finite scores, got a batch whose mean is ${mean[bad]} (document keys from ${key[0]}, query ${bad}): setAsideNotFinite comes before the folds`,
+      `correlations expected finite scores, got ${scores[bad]} (row ${Math.floor(bad / Q)} of a batch, query ${bad % Q}): setAsideNotFinite comes before the folds`,
     );
-  return mean;
+  const offsets = new Float64Array(rowsAtATime * Math.ceil(B / rowsAtATime) * Q);
+  for (let at = 0; at < B * Q; at += Q) moveMean(state, scores, at, 1, offsets, at);
+  addProduct(state.comoment, offsets, Q);
 }
 
-/** (Q) √(n m / (n + m)) · (the offset of the means); moves `into`'s count and mean to the whole. */
-function offsetRow(into: CorrelationsState, from: Pick<CorrelationsState, 'n' | 'mean'>): Float64Array {
-  const n = into.n + from.n;
-  const weight = n === 0 ? 0 : Math.sqrt((into.n / n) * from.n);
-  const row = from.mean.map((mean, q) => (mean - into.mean[q]) * weight);
-  if (from.n > 0) for (let q = 0; q < row.length; ++q) into.mean[q] += (from.mean[q] - into.mean[q]) * (from.n / n);
-  into.n = n;
-  return row;
+/** Moves n and mean on by m documents whose means stand in `means` at `at`; writes √(n m / (n + m)) · (offset of the means) to `row`. */
+function moveMean(
+  state: CorrelationsState,
+  means: Float64Array,
+  at: number,
+  m: number,
+  row: Float64Array,
+  to: number,
+): void {
+  const { n, mean } = state;
+  state.n = n + m;
+  const share = m / state.n;
+  const weight = Math.sqrt(n * share);
+  for (let q = 0; q < mean.length; ++q) {
+    const offset = means[at + q] - mean[q];
+    row[to + q] = weight * offset;
+    mean[q] += share * offset;
+  }
 }
 
-/** comoment (Q,Q) += rowsᵀ rows, the upper triangle; two rows at a time, since each pass reads and writes the whole triangle. */
+// each pass over the rows reads and writes the whole triangle: four rows a pass are twice as fast as one
+const rowsAtATime = 4;
+
+/** comoment (Q,Q) += rowsᵀ rows, the upper triangle, in passes of four rows. */
 function addProduct(comoment: Float64Array, rows: Float64Array, Q: number): void {
-  const R = rows.length / Q;
-  for (let i = 0; i < R; i += 2) {
-    const x = i * Q;
-    const y = i + 1 < R ? x + Q : -1;
+  for (let w = 0; w < rows.length; w += rowsAtATime * Q) {
+    const x = w + Q;
+    const y = x + Q;
+    const z = y + Q;
     for (let a = 0; a < Q; ++a) {
-      const xa = rows[x + a];
-      if (y < 0) for (let b = a; b < Q; ++b) comoment[a * Q + b] += xa * rows[x + b];
-      else {
-        const ya = rows[y + a];
-        for (let b = a; b < Q; ++b) comoment[a * Q + b] += xa * rows[x + b] + ya * rows[y + b];
-      }
+      const [wa, xa, ya, za] = [rows[w + a], rows[x + a], rows[y + a], rows[z + a]];
+      for (let b = a; b < Q; ++b)
+        comoment[a * Q + b] += wa * rows[w + b] + xa * rows[x + b] + ya * rows[y + b] + za * rows[z + b];
     }
   }
 }

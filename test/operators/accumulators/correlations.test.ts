@@ -140,7 +140,7 @@ describe('correlations', () => {
     for (const bad of [Number.NaN, Infinity]) {
       const scores = Float64Array.of(1, 2, 3, bad, 4, 5);
       expect(() => correlations.add(state, { ...good, scores })).toThrow(
-        /correlations expected finite scores, got a batch whose mean is (NaN|Infinity) \(document keys from 0, query 1\)/,
+        /correlations expected finite scores, got (NaN|Infinity) \(row 1 of a batch, query 1\)/,
       );
     }
     expect(state).toEqual(before);

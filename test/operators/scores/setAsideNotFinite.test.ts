@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { correlations } from '../../../operators/accumulators/correlations.ts';
 import { documentCounts } from '../../../operators/accumulators/documentCounts.ts';
-import { setAsideNotFinite } from '../../../operators/scores/setAsideNotFinite.ts';
 import { topDocuments } from '../../../operators/accumulators/topDocuments.ts';
+import { setAsideNotFinite } from '../../../operators/scores/setAsideNotFinite.ts';
 import type { ScoreBatch } from '../../../schemas/batches.ts';
 import type { FoldOperator } from '../../../schemas/operators.ts';
-import { inBatches } from './foldLaws.ts';
+import { inBatches } from '../accumulators/foldLaws.ts';
 
 const facts = { queries: ['a', 'b'], tasks: [], topK: 2, seed: 0 };
 const document = (scores: number[], loss = 1) => ({
