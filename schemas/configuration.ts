@@ -92,10 +92,10 @@ const pool = z
   .strictObject({
     workers: automatic(1024).meta({
       description: 'worker threads, each with one session',
-      defaultText: 'auto: a worker a core',
+      defaultText: 'auto, a worker a core',
     }),
     threadsPerWorker: whole(1, 1024).default(1).meta({ description: 'threads of one session' }),
-    credits: automatic(65536).meta({ description: 'batches in flight at once', defaultText: 'auto: 2 × workers' }),
+    credits: automatic(65536).meta({ description: 'batches in flight at once', defaultText: 'auto, 2 × workers' }),
     prepack: z
       .boolean()
       .default(true)
@@ -168,7 +168,12 @@ export const configurationSchema = z
   .meta({ title: 'Headwater configuration' });
 
 /** A configuration as read: every default filled in, every path absolute. */
-export type Configuration = z.infer<typeof configurationSchema> & { out: string; cache: string };
+export type Configuration = z.infer<typeof configurationSchema> & {
+  out: string;
+  cache: string;
+  /** The configuration file's: file names in the tables are relative to it. */
+  folder: string;
+};
 export type CorpusSettings = Configuration['corpus'];
 export type PreconditionerSettings = Configuration['preconditioner'];
 export type ProjectionSettings = Configuration['projection'];
