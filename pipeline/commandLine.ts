@@ -40,7 +40,7 @@ export interface Surroundings {
   loadStages(): Promise<Stages>;
 }
 
-const realSurroundings: Surroundings = {
+export const realSurroundings: Surroundings = {
   stdout: process.stdout,
   stderr: process.stderr,
   signals: processSignals,

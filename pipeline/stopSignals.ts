@@ -42,7 +42,7 @@ export function listenForStop(
       first = { signal, at: now() };
       controller.abort(new Error(`stopped by ${signal}`));
       asked(signal);
-    } else if (now() - first.at >= samePress) {
+    } else if (signal !== first.signal || now() - first.at >= samePress) {
       // Dying of the signal, not process.exit: that would end worker threads inside a session, which aborts the process.
       close();
       source.kill(signal);
