@@ -3,7 +3,11 @@ import { philox, randomNumbers, streamOf } from '../../../operators/gradients/co
 
 /** Known answers of Random123 1.14 (kat_vectors, philox4x32 10 rounds): counter, key, result. */
 const known: [number[], number[], number[]][] = [
-  [[0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
+  [
+    [0, 0, 0, 0],
+    [0, 0],
+    [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
+  ],
   [
     [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
     [0xffffffff, 0xffffffff],

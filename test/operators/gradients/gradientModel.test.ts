@@ -26,7 +26,13 @@ describe.each(variations.map(({ name }) => name))('the gradients of %s', (variat
     const folder = await readModelFolder(path);
     const { modules } = coverModules(folder, settings);
     expect(modules.map(({ name }) => name)).toEqual(golden.linears.map(({ name }: { name: string }) => name));
-    const model = await writeGradientModel(folder, settings, modules, projectModules({ kind: 'exact' }, 0, modules), cache);
+    const model = await writeGradientModel(
+      folder,
+      settings,
+      modules,
+      projectModules({ kind: 'exact' }, 0, modules),
+      cache,
+    );
     const project = await projectGradients.open({ model, ...session }, facts);
     const cases = [...golden.documents, golden.query];
     const batch = await project(windowBatch(cases));
