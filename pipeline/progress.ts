@@ -141,15 +141,16 @@ function advance(stage: Stage, step: { documents: number; tokens: number }, at: 
   while (marks.length > 2 && at - marks[1].at >= rateOver) marks.shift();
 }
 
-/** `1,200 of 5,000 documents (24 %), 16 documents/s, 4,210 tokens/s, 3 min 57 s left` */
+/** `24 % (1,200 of 5,000 documents), 3 min 57 s left, 16 documents/s, 4,210 tokens/s`: a narrow terminal cuts the end. */
 function stateOf({ total, documents, tokens, marks }: Stage, at: number): string {
   const since = (at - marks[0].at) / 1000;
   const perSecond = (now: number, then: number): number => (since > 0 ? (now - then) / since : 0);
   const speed = perSecond(documents, marks[0].documents);
-  const left = total === undefined || speed === 0 ? '' : `, ${duration((total - documents) / speed)} left`;
-  const share = total ? ` (${Math.floor((100 * documents) / total)} %)` : '';
-  const counted = total === undefined ? count(documents) : `${count(documents)} of ${count(total)}`;
-  return `${counted} documents${share}, ${rate(speed)} documents/s, ${rate(perSecond(tokens, marks[0].tokens))} tokens/s${left}`;
+  const speeds = `${rate(speed)} documents/s, ${rate(perSecond(tokens, marks[0].tokens))} tokens/s`;
+  if (!total) return `${count(documents)} documents, ${speeds}`;
+  const left = speed === 0 ? '' : `, ${duration((total - documents) / speed)} left`;
+  const share = Math.floor((100 * documents) / total);
+  return `${share} % (${count(documents)} of ${count(total)} documents)${left}, ${speeds}`;
 }
 
 function endOf({ documents, tokens, startedAt }: Stage, at: number): string {

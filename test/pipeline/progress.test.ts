@@ -23,8 +23,8 @@ describe('createProgress: plain lines', () => {
     }
     expect(lines()).toEqual([
       'scores: 5,000 documents',
-      'scores: 160 of 5,000 documents (3 %), 16 documents/s, 4,210 tokens/s, 5 min 3 s left',
-      'scores: 320 of 5,000 documents (6 %), 16 documents/s, 4,210 tokens/s, 4 min 53 s left',
+      'scores: 3 % (160 of 5,000 documents), 5 min 3 s left, 16 documents/s, 4,210 tokens/s',
+      'scores: 6 % (320 of 5,000 documents), 4 min 53 s left, 16 documents/s, 4,210 tokens/s',
     ]);
   });
 
@@ -92,7 +92,7 @@ describe('createProgress: a terminal', () => {
     progress.advance({ documents: 100, tokens: 1000 });
     vi.advanceTimersByTime(300);
     expect(text()).toContain(
-      'scores ██████████░░░░░░░░░░ 100 of 200 documents (50 %), 10 documents/s, 100 tokens/s, 10 s left',
+      'scores ██████████░░░░░░░░░░ 50 % (100 of 200 documents), 10 s left, 10 documents/s, 100 tokens/s',
     );
     progress.done();
     expect(text().trimEnd()).toMatch(/scores: 100 documents, 1,000 tokens in 10 s \(10 documents\/s, 100 tokens\/s\)$/);
@@ -131,7 +131,7 @@ describe('createProgress: a terminal', () => {
     vi.setSystemTime(Date.now() - 86_400_000);
     progress.advance({ documents: 100, tokens: 1000 });
     vi.advanceTimersByTime(300);
-    expect(text()).toContain('10 documents/s, 100 tokens/s, 10 s left');
+    expect(text()).toContain('10 s left, 10 documents/s, 100 tokens/s');
     progress.stop();
   });
 });
