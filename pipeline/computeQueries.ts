@@ -71,15 +71,26 @@ function assemble(parts: ProjectedGradients[], { queries, coverage }: Prepared) 
         values.set(projected[m].subarray(w * width, (w + 1) * width), q * width);
       });
     });
-  expectFinite(queries.map(({ id }) => id), loss, blocks);
+  expectFinite(
+    queries.map(({ id }) => id),
+    loss,
+    blocks,
+  );
   return { blocks, loss, tokens };
 }
 
-function expectFinite(ids: string[], loss: number[], blocks: { width: number; module: string; values: Float32Array }[]): void {
+function expectFinite(
+  ids: string[],
+  loss: number[],
+  blocks: { width: number; module: string; values: Float32Array }[],
+): void {
   ids.forEach((id, q) => {
-    if (!Number.isFinite(loss[q])) throw new InputError(`query ${id}: expected a finite loss, got ${loss[q]}: are the weights sound?`);
+    if (!Number.isFinite(loss[q]))
+      throw new InputError(`query ${id}: expected a finite loss, got ${loss[q]}: are the weights sound?`);
     for (const { width, module, values } of blocks)
       if (!values.subarray(q * width, (q + 1) * width).every(Number.isFinite))
-        throw new InputError(`query ${id}: expected a finite gradient at ${module}, got NaN or Infinity: are the weights sound?`);
+        throw new InputError(
+          `query ${id}: expected a finite gradient at ${module}, got NaN or Infinity: are the weights sound?`,
+        );
   });
 }

@@ -26,7 +26,11 @@ async function openNamed(operator: MapOperator, spec: OperatorSpec, facts: RunFa
     return await operator.open(spec.settings, facts);
   } catch (cause) {
     if (cause instanceof HeadwaterError) throw cause;
-    throw new HeadwaterError(`operator ${operator.name} could not be opened: ${(cause as Error)?.message ?? cause}`, 3, { cause });
+    throw new HeadwaterError(
+      `operator ${operator.name} could not be opened: ${(cause as Error)?.message ?? cause}`,
+      3,
+      { cause },
+    );
   }
 }
 

@@ -1,6 +1,10 @@
 /** Everything a stage needs before it computes: inputs opened and checked, the gradient model on disk, the pool's chain laid out. */
-import { dirname } from 'node:path';
-import { type Coverage, coverModules, type GradientModel, writeGradientModel } from '../operators/gradients/gradientModel.ts';
+import {
+  type Coverage,
+  coverModules,
+  type GradientModel,
+  writeGradientModel,
+} from '../operators/gradients/gradientModel.ts';
 import { type ModelFolder, readModelFolder } from '../operators/gradients/modelFolder.ts';
 import { projectModules } from '../operators/gradients/projections.ts';
 import { fingerprintQueries, QUERY_CACHE_VERSION, type QueryFingerprint } from '../operators/queries/queryCache.ts';
@@ -50,7 +54,9 @@ export function gradientModel({ configuration, folder, coverage }: Prepared): Pr
 /** What the query gradients depend on. A gradient operator of the user's own is named by its module's content. */
 export async function queryFingerprint(prepared: Prepared): Promise<QueryFingerprint> {
   const { configuration, coverage, custom, folder, queries, tokenizer } = prepared;
-  const own = custom.maps.find(({ operator }) => operator.takes === 'tokenWindows' && operator.gives === 'projectedGradients');
+  const own = custom.maps.find(
+    ({ operator }) => operator.takes === 'tokenWindows' && operator.gives === 'projectedGradients',
+  );
   return {
     version: QUERY_CACHE_VERSION,
     model: await folder.fingerprint(),
@@ -70,34 +76,38 @@ const builtIn = (path: string) => new URL(`../operators/${path}.ts`, import.meta
 
 /** The step from token windows to projected gradients. */
 export function gradientStep({ pool, custom }: Prepared, model: GradientModel): ChainStep {
-  const own = custom.maps.find(({ operator }) => operator.takes === 'tokenWindows' && operator.gives === 'projectedGradients');
+  const own = custom.maps.find(
+    ({ operator }) => operator.takes === 'tokenWindows' && operator.gives === 'projectedGradients',
+  );
   if (own) return { takes: 'tokenWindows', gives: 'projectedGradients', spec: own.spec };
   const { threadsPerWorker, prepack } = pool;
   const spec = { module: builtIn('gradients/projectGradients'), settings: { model, threadsPerWorker, prepack } };
   return { takes: 'tokenWindows', gives: 'projectedGradients', spec };
 }
 
-/** The whole chain from documents to scores. */
-export function fullChain(
-  prepared: Prepared,
-  gradients: ChainStep,
-  join: { path: string; queries: number; widths: number[] },
-): ChainStep[] {
+/** Where the query gradients of the join are. */
+export interface Join {
+  path: string;
+  queries: number;
+  widths: number[];
+}
+
+/** The whole chain from documents to scores; no gradients and no join where the user's own operator yields the scores. */
+export function fullChain(prepared: Prepared, gradients: ChainStep[], join: Join[]): ChainStep[] {
   const { configuration, custom, pool } = prepared;
   const { contextTokens, longDocuments } = configuration;
   const windows = { tokenizerFolder: configuration.model, contextTokens, longDocuments };
-  const scores = { ...join, threadsPerWorker: pool.threadsPerWorker };
-  return chainSteps(
-    [
-      { takes: 'documents', gives: 'tokenWindows', spec: { module: builtIn('tokens/windowDocuments'), settings: windows } },
-      gradients,
-      { takes: 'projectedGradients', gives: 'scores', spec: { module: builtIn('scores/scoreAgainstQueries'), settings: scores } },
-    ],
-    custom,
-  );
-}
-
-/** The folder that the corpus's relative patterns start from: they are absolute by now. */
-export function corpusFolder({ configuration }: Prepared): string {
-  return dirname(configuration.model);
+  const scores = join.map((settings): ChainStep => {
+    const spec = {
+      module: builtIn('scores/scoreAgainstQueries'),
+      settings: { ...settings, threadsPerWorker: pool.threadsPerWorker },
+    };
+    return { takes: 'projectedGradients', gives: 'scores', spec };
+  });
+  const tokens: ChainStep = {
+    takes: 'documents',
+    gives: 'tokenWindows',
+    spec: { module: builtIn('tokens/windowDocuments'), settings: windows },
+  };
+  return chainSteps([tokens, ...gradients, ...scores], custom);
 }

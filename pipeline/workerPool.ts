@@ -21,8 +21,7 @@ export class WorkerPool {
     this.facts = facts;
     this.batchTokens = batchTokens;
     this.piscina = new Piscina({
-      filename: new URL('./poolWorker.ts', import.meta.url).href,
-      execArgv: ['--import', import.meta.resolve('tsx')],
+      filename: new URL('./poolThread.js', import.meta.url).href,
       minThreads: workers,
       maxThreads: workers,
       // Each worker keeps its sessions for life: onnxruntime leaks re-created ones.
