@@ -60,6 +60,7 @@ export function decodePage(
     ? openPageV2(body, header, column, codec)
     : openPageV1(body, header, column, codec);
   const present = levels ? countPresent(levels) : rows;
+  if (present > 0 && column.kind === 'nothing') throw new Error('it holds values, its column is one of nulls');
   const decode = valueEncodings[encoding];
   if (!decode) throw new Error(`its values are encoded as ${encoding ?? 'something unknown'}, which is not supported`);
   const values = present === 0 ? () => null : decode({ view: viewOf(bytes), offset: 0 }, present, column, dictionary);

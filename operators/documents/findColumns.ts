@@ -11,7 +11,8 @@ export interface Column {
   typeLength?: number;
   nullable: boolean;
 }
-export type ColumnKind = 'text' | 'integer' | 'unsigned' | 'uuid';
+/** 'nothing': a column of nulls, to which its writer gave no type. */
+export type ColumnKind = 'text' | 'integer' | 'unsigned' | 'uuid' | 'nothing';
 
 /** The columns of one file that documents are made of. */
 export interface DocumentColumns {
@@ -26,8 +27,8 @@ export interface ColumnNames {
   sourceColumn?: string;
 }
 
-const STRINGS: ColumnKind[] = ['text'];
-const LABELS: ColumnKind[] = ['text', 'integer', 'unsigned', 'uuid'];
+const STRINGS: ColumnKind[] = ['text', 'nothing'];
+const LABELS: ColumnKind[] = [...STRINGS, 'integer', 'unsigned', 'uuid'];
 
 /** Throws a plain Error with the schema that is there and the nearest name; the caller knows the file's name. */
 export function findColumns(metadata: FileMetaData, names: ColumnNames): DocumentColumns {
@@ -42,7 +43,8 @@ export function findColumns(metadata: FileMetaData, names: ColumnNames): Documen
 
 function findColumn(nodes: SchemaTree[], setting: string, name: string, kinds: ColumnKind[]): Column {
   const node = nodes.find((child) => child.element.name === name);
-  if (!node) throw new Error(`${setting} "${name}" is not among ${describeColumns(nodes)}${nearestName(nodes, name)}`);
+  if (!node)
+    throw new Error(`${setting} "${name}" is not among ${describeColumns(nodes)}${nearestName(nodes, name, kinds)}`);
   const kind = columnKind(node);
   const { type, type_length: typeLength, repetition_type } = node.element;
   if (!kind || !type || !kinds.includes(kind)) {
@@ -52,16 +54,18 @@ function findColumn(nodes: SchemaTree[], setting: string, name: string, kinds: C
   return { name, kind, type, typeLength, nullable: repetition_type !== 'REQUIRED' };
 }
 
-function nearestName(nodes: SchemaTree[], name: string): string {
-  if (nodes.length === 0) return '';
-  const names = nodes.map((node) => node.element.name);
-  return `; the nearest name is "${closest(name, names)}"`;
+/** The nearest name among the columns that would do, or among all where none would. */
+function nearestName(nodes: SchemaTree[], name: string, kinds: ColumnKind[]): string {
+  const fit = nodes.filter((node) => kinds.includes(columnKind(node)!));
+  const names = (fit.length > 0 ? fit : nodes).map((node) => node.element.name);
+  return names.length > 0 ? `; the nearest name is "${closest(name, names)}"` : '';
 }
 
 /** What values the column's bytes stand for; undefined for what cannot be a text, an id or a source. */
 function columnKind({ element, children }: SchemaTree): ColumnKind | undefined {
   const { type, converted_type: converted, logical_type: logical, repetition_type } = element;
   if (children.length > 0 || repetition_type === 'REPEATED') return undefined;
+  if (logical?.type === 'NULL') return 'nothing';
   // no annotation: older writers leave strings as plain bytes; the decoder checks them
   if (type === 'BYTE_ARRAY') return isStringLike(converted ?? logical?.type) ? 'text' : undefined;
   if (type === 'FIXED_LEN_BYTE_ARRAY')

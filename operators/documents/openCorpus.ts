@@ -46,14 +46,15 @@ async function checkFile(baseFolder: string, file: string, settings: CorpusSetti
 
 /** Ids or sources that are strings in one file and integers in another come from two different corpora. */
 function refuseOtherKinds(checked: CheckedFile[]): void {
-  const first = checked.find(({ facts }) => facts !== null);
-  for (const file of checked)
-    for (const role of ['id', 'source'] as const) {
-      const column = file.facts?.columns[role];
-      const expected = first?.facts?.columns[role];
-      if (column && expected && (column.kind === 'text') !== (expected.kind === 'text'))
-        file.bad = `corpus.${role}Column "${column.name}" is ${column.type} here and ${expected.type} in ${first?.path}`;
+  for (const role of ['id', 'source'] as const) {
+    const typed = checked.filter(({ facts }) => facts?.columns[role] && facts.columns[role].kind !== 'nothing');
+    for (const file of typed) {
+      const { kind, type, name } = file.facts!.columns[role]!;
+      const first = typed[0].facts!.columns[role]!;
+      if ((kind === 'text') !== (first.kind === 'text'))
+        file.bad = `corpus.${role}Column "${name}" is ${type} here, ${first.type} in ${typed[0].path}`;
     }
+  }
 }
 
 function numberRows(good: CheckedFile[]): CorpusFile[] {
