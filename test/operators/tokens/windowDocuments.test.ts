@@ -103,8 +103,8 @@ describe('windowDocuments', () => {
   });
 
   test('takes a document of 10 MB in bounded memory, cut or split', { timeout: 120_000 }, async () => {
-    const line = 'The quick brown fox jumps over the lazy dog, and the dog does not mind at all. ';
-    const huge = line.repeat(Math.ceil(10e6 / line.length));
+    const line = `The fox: ${'今天天气很好'.repeat(6)} `;
+    const huge = line.repeat(Math.ceil(10e6 / Buffer.byteLength(line)));
     const settings = { tokenizerFolder: withBos, contextTokens: 512 };
     const [cut] = windowsOf(await windowed([huge], settings));
     const { encode } = await loadTokenizer(withBos);
@@ -112,7 +112,7 @@ describe('windowDocuments', () => {
     const before = process.memoryUsage().rss;
     const split = await windowed([huge], { ...settings, longDocuments: 'split' });
     expect(process.memoryUsage().rss - before).toBeLessThan(400 * 2 ** 20);
-    expect(split.windows.ids.length).toBeGreaterThan(2e6);
+    expect(split.windows.ids.length).toBeGreaterThan(1e6);
     expect([...split.windows.ids.subarray(0, 512)]).toEqual(cut);
   });
 
