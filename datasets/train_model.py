@@ -3,7 +3,7 @@
     .venv/bin/python datasets/train_model.py [--epochs 12]
 
 Every document is one window from its first token to the end-of-text token, cut at CONTEXT, each seen once an epoch: the setting that
-influence functions assume. State is kept in .headwater/training.pt after each epoch, from which an interrupted run goes on.
+influence functions assume. State is kept in .work/training.pt after each epoch, from which an interrupted run goes on.
 """
 import argparse
 import json
@@ -16,10 +16,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import LlamaConfig, LlamaForCausalLM
 
 HERE = pathlib.Path(__file__).parent
-STATE = HERE.parent / ".headwater" / "training.pt"
+STATE = HERE / ".work" / "training.pt"
 CONTEXT = 256  # tokens: what headwater.yaml cuts documents at
-BATCH = 1024  # tokens, padding included
-PEAK_RATE, WARMUP, DECAY = 2e-3, 100, 0.1
+BATCH = 2048  # tokens, padding included
+MATRIX_RATE, PEAK_RATE, WARMUP, DECAY = 5e-3, 3e-3, 50, 0.1
 BOS, EOS = 0, 1
 
 CONFIG = dict(
@@ -60,39 +60,44 @@ def train_tokenizer(texts: list[str]) -> Tokenizer:
 
 def train(model: LlamaForCausalLM, documents: list[list[int]], epochs: int) -> None:
     steps = sum(len(batches(documents, epoch)) for epoch in range(epochs))
-    decayed = [p for p in model.parameters() if p.dim() == 2]
-    kept = [p for p in model.parameters() if p.dim() < 2]
-    groups = [{"params": decayed, "weight_decay": DECAY}, {"params": kept, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.95))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min((step + 1) / WARMUP, (steps - step) / (steps - WARMUP)))
-    for epoch in range(resumed(model, optimizer, schedule, epochs), epochs):
+    moving = movers(model, steps)
+    for epoch in range(resumed(model, moving, epochs), epochs):
         total = count = 0.0
         for batch in batches(documents, epoch):
-            loss = batch_loss(model, [documents[d] for d in batch])
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = batch_loss(model, [documents[d] for d in batch])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
+            for mover in moving:
+                mover.step()
+            model.zero_grad()
             tokens = sum(len(documents[d]) - 1 for d in batch)
             total, count = total + loss.item() * tokens, count + tokens
         print(f"epoch {epoch + 1}/{epochs} loss {total / count:.4f} nats a token", flush=True)
         STATE.parent.mkdir(exist_ok=True)
-        parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-        torch.save({"epochs": epochs, "done": epoch + 1, **parts}, STATE)
+        torch.save({"epochs": epochs, "done": epoch + 1, "model": model.state_dict(), "moving": [m.state_dict() for m in moving]}, STATE)
     STATE.unlink(missing_ok=True)
 
 
-def resumed(model, optimizer, schedule, epochs: int) -> int:
+def movers(model: LlamaForCausalLM, steps: int) -> list:
+    """Muon for the matrices inside the layers, AdamW for the rest, and the schedule of each: up over WARMUP steps, then down to 0."""
+    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
+    rest = [p for name, p in model.named_parameters() if p.dim() < 2 or "embed" in name]
+    optimizers = [
+        torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+    rate = lambda step: min((step + 1) / WARMUP, max(0, steps - step) / (steps - WARMUP))
+    return optimizers + [torch.optim.lr_scheduler.LambdaLR(optimizer, rate) for optimizer in optimizers]
+
+
+def resumed(model: LlamaForCausalLM, moving: list, epochs: int) -> int:
     """The epoch to go on from: 0, or what an interrupted run of as many epochs left behind."""
-    if not STATE.exists():
-        return 0
-    state = torch.load(STATE)
-    if state["epochs"] != epochs:
+    if not STATE.exists() or (state := torch.load(STATE))["epochs"] != epochs:
         return 0
     model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
+    for mover, kept in zip(moving, state["moving"]):
+        mover.load_state_dict(kept)
     return state["done"]
 
 

