@@ -51,11 +51,12 @@ export async function writeLines(path: string, lines: Iterable<string>): Promise
 
 async function publish(handle: FileHandle, partial: string, path: string): Promise<void> {
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    await handle.sync().finally(() => handle.close());
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
   }
-  await rename(partial, path);
 }
 
 async function named<T>(path: string, work: () => Promise<T>): Promise<T> {

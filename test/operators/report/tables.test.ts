@@ -1,0 +1,204 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { correlationColumns, correlationRows } from '../../../operators/report/correlationRows.ts';
+import { documentColumns, documentRows } from '../../../operators/report/documentRows.ts';
+import { scoreColumns, scoreRows } from '../../../operators/report/scoreRows.ts';
+import { skippedColumns, skippedRows } from '../../../operators/report/skippedRows.ts';
+import { sourceColumns, sourceDepths, sourceRows } from '../../../operators/report/sourceRows.ts';
+import { type Columns, writeTable } from '../../../operators/report/writeTable.ts';
+import type { TableRow } from '../../../schemas/operators.ts';
+import { query, readColumns, readRows } from './duckdb.ts';
+import { batch, documents, files, queries, results, scoresOf, skipped, sourceOf, texts, topK } from './smallRun.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'headwater-tables-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const written = async (name: string, columns: Columns, rows: Iterable<TableRow>): Promise<string> => {
+  const path = join(folder, `${name}.parquet`);
+  await writeTable(path, columns, rows);
+  return path;
+};
+
+const { topDocuments, correlations, sourceCounts } = results();
+
+describe('top_documents and bottom_documents', () => {
+  test('hold the ranked documents with id, source, file, row and text', async () => {
+    const path = await written('top', documentColumns, documentRows(topDocuments.top, queries, documents, files));
+    const rows = await readRows(path);
+    expect(rows.length).toBe(queries.length * topK);
+    expect(rows[0]).toEqual({
+      query_id: 'capital',
+      rank: 1,
+      score: 7,
+      document_id: 'd1',
+      source: 'wiki',
+      file: 'corpus/part-1.parquet',
+      row: 1,
+      text: texts[11],
+    });
+    expect(rows.slice(0, 4).map(({ rank, score }) => [rank, score])).toEqual([[1, 7], [2, 6], [3, 5], [4, 4]]); // biome-ignore format: a table
+    expect(rows.slice(8).map(({ row }) => row)).toEqual([0, 1, 2, 3]);
+    const bottom = await written(
+      'bottom',
+      documentColumns,
+      documentRows(topDocuments.bottom, queries, documents, files),
+    );
+    expect((await readRows(bottom)).slice(0, 2).map(({ score }) => score)).toEqual([-4, -3]);
+  });
+
+  test('hold null as source where no source column is configured', async () => {
+    const unsourced = new Map([...documents].map(([key, document]) => [key, { ...document, source: null }]));
+    const path = await written('unsourced', documentColumns, documentRows(topDocuments.top, queries, unsourced, files));
+    expect((await readRows(path)).every(({ source }) => source === null)).toBe(true);
+  });
+
+  test('refuse a ranking whose document was not read again', () => {
+    const some = new Map([...documents].filter(([key]) => key !== 11));
+    expect(() => [...documentRows(topDocuments.top, queries, some, files)]).toThrow(
+      'the report expected every ranked document to have been read again, got none with key 11',
+    );
+  });
+});
+
+test('correlations hold a row per pair, and null for the query whose scores are all equal', async () => {
+  const path = await written('correlations', correlationColumns, correlationRows(correlations, queries));
+  const rows = await readRows(path);
+  expect(rows.map(({ query_a, query_b, n }) => [query_a, query_b, n])).toEqual([
+    ['capital', 'slope', 11],
+    ['capital', 'flat', 11],
+    ['slope', 'flat', 11],
+  ]);
+  const [{ r }] = await query(
+    `SELECT corr(a.score, b.score) AS r FROM read_parquet({path}) a JOIN read_parquet({path}) b USING (file, row)
+     WHERE a.query_id = 'capital' AND b.query_id = 'slope'`,
+    await written('scores', scoreColumns, scoreRows(batch, queries, files)),
+  );
+  expect(rows[0].r).toBeCloseTo(r as number, 12);
+  expect(rows[0]).toMatchObject({ p: correlations.p[0], significant: false });
+  expect(rows[1]).toMatchObject({ r: null, p: null, significant: null });
+});
+
+describe('sources', () => {
+  const rows = [...sourceRows(topDocuments, sourceCounts, queries, documents, topK)];
+
+  test('count each source in every ranking, against its share of the corpus', () => {
+    expect(rows.filter(({ query_id }) => query_id === 'capital')).toEqual([
+      {
+        query_id: 'capital',
+        source: 'wiki',
+        k: 4,
+        documents: 7,
+        share_of_corpus: 7 / 11,
+        in_top_k: 3,
+        top_ratio: 3 / 4 / (7 / 11),
+        in_bottom_k: 2,
+        bottom_ratio: 2 / 4 / (7 / 11),
+      },
+      {
+        query_id: 'capital',
+        source: 'code',
+        k: 4,
+        documents: 4,
+        share_of_corpus: 4 / 11,
+        in_top_k: 1,
+        top_ratio: 1 / 4 / (4 / 11),
+        in_bottom_k: 2,
+        bottom_ratio: 2 / 4 / (4 / 11),
+      },
+    ]);
+  });
+
+  test('agree with a count over the dense scores', async () => {
+    const path = await written('sources', sourceColumns, rows);
+    expect((await readColumns(path)).map(([name]) => name)).toEqual(Object.keys(sourceColumns));
+    for (const row of await readRows(path)) {
+      const q = queries.findIndex(({ id }) => id === row.query_id);
+      const ranked = [...batch.key].sort((a, b) => scoresOf(b)[q] - scoresOf(a)[q] || a - b).slice(0, topK);
+      expect(row.in_top_k).toBe(ranked.filter((key) => sourceOf(key) === row.source).length);
+    }
+  });
+
+  test('go to 10, 50, 100 and topK, as far as topK reaches', () => {
+    expect([sourceDepths(500), sourceDepths(100), sourceDepths(60), sourceDepths(3)]).toEqual([
+      [10, 50, 100, 500],
+      [10, 50, 100],
+      [10, 50, 60],
+      [3],
+    ]);
+  });
+
+  test('take the number of documents for k where there are fewer', () => {
+    const everything = { ...topDocuments, top: { ...topDocuments.top } };
+    const [{ top_ratio, in_top_k }] = [
+      ...sourceRows(everything, { ...sourceCounts, documents: 2 }, queries, documents, 4),
+    ];
+    expect(top_ratio).toBe((in_top_k as number) / 2 / (7 / 2));
+  });
+
+  test('say null for what was not counted when there are too many sources', () => {
+    const givenUp = { ...sourceCounts, givenUp: true, sources: [] };
+    expect([...sourceRows(topDocuments, givenUp, queries, documents, topK)].slice(0, 2)).toMatchObject([
+      { source: 'code', documents: null, share_of_corpus: null, in_top_k: 1, top_ratio: null },
+      { source: 'wiki', documents: null, share_of_corpus: null, in_top_k: 3, top_ratio: null },
+    ]);
+  });
+
+  test('have no rows where no source column is configured', () => {
+    expect([...sourceRows(topDocuments, { ...sourceCounts, sources: [] }, queries, documents, topK)]).toEqual([]);
+  });
+});
+
+test('skipped names file, row, id, reason and detail', async () => {
+  const path = await written('skipped', skippedColumns, skippedRows(skipped, files));
+  expect(await readRows(path)).toEqual([
+    { file: 'corpus/part-0.parquet', row: 5, document_id: 'd5', reason: 'one token', detail: '' },
+  ]);
+});
+
+test('scores hold a row per document and query, in reading order, as float64', async () => {
+  const path = await written('dense', scoreColumns, scoreRows(batch, queries, files));
+  const rows = await readRows(path);
+  expect(rows.length).toBe(33);
+  expect(rows.slice(-3)).toEqual(
+    queries.map(({ id }, q) => ({
+      query_id: id,
+      document_id: 'd1',
+      score: scoresOf(11)[q],
+      file: 'corpus/part-1.parquet',
+      row: 1,
+    })),
+  );
+});
+
+test('the columns are those of the run folder’s description, with their types', async () => {
+  const described = async (columns: Columns) => (await readColumns(await written('any', columns, []))).map(([n, t]) => `${n} ${t}`); // biome-ignore format: one line
+  expect(await described(documentColumns)).toEqual([
+    'query_id VARCHAR',
+    'rank INTEGER',
+    'score DOUBLE',
+    'document_id VARCHAR',
+    'source VARCHAR',
+    'file VARCHAR',
+    'row BIGINT',
+    'text VARCHAR',
+  ]);
+  expect((await described(correlationColumns)).slice(0, 5)).toEqual([
+    'query_a VARCHAR',
+    'query_b VARCHAR',
+    'r DOUBLE',
+    'p DOUBLE',
+    'n BIGINT',
+  ]);
+  expect(await described(scoreColumns)).toEqual([
+    'query_id VARCHAR',
+    'document_id VARCHAR',
+    'score DOUBLE',
+    'file VARCHAR',
+    'row BIGINT',
+  ]);
+});
