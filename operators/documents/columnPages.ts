@@ -6,6 +6,7 @@ import { type Dictionary, decodeDictionary, decodePage, pageRows, type Values } 
 import { mostPageBytes } from './decompressPage.ts';
 import type { OpenFile } from './openFile.ts';
 import type { ColumnChunk } from './planRowGroups.ts';
+import { reasonOf } from './reasonOf.ts';
 import { thriftStructEnd } from './thriftStructEnd.ts';
 
 /** The values of rows [rowStart, rowEnd) of the file: row r is values(r - rowStart). */
@@ -116,10 +117,4 @@ function readAhead(file: OpenFile, chunkEnd: number): ReadAhead {
     }
     return Uint8Array.prototype.slice.call(window, start - windowStart, end - windowStart);
   };
-}
-
-function reasonOf(cause: unknown): string {
-  // typed arrays and views say so when a length in the page is wrong
-  if (cause instanceof RangeError) return 'it is damaged: its values reach past its end';
-  return (cause as Error).message;
 }

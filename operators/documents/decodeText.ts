@@ -59,8 +59,10 @@ function decodeValid(bytes: Uint8Array): string {
   return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
 }
 
+const loose = new TextDecoder();
+
 function decodeLoosely(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes).replaceAll('\0', '\ufffd');
+  return loose.decode(bytes).replaceAll('\0', '\ufffd');
 }
 
 function uuidText(bytes: Uint8Array): string {

@@ -5,6 +5,7 @@ import type { BadFile, Corpus, CorpusFile, CorpusSettings } from './corpus.ts';
 import { matchFiles } from './matchFiles.ts';
 import { type FileFacts, planFile } from './openCorpusFile.ts';
 import { type OpenFile, openFile } from './openFile.ts';
+import { reasonOf } from './reasonOf.ts';
 
 export type { BadFile, Corpus, CorpusFile, CorpusSettings } from './corpus.ts';
 
@@ -40,7 +41,7 @@ async function checkFile(baseFolder: string, file: string, settings: CorpusSetti
     const { facts } = await withFile(path.resolve(baseFolder, file), (open) => planFile(open, settings));
     return { path: file, bad: null, facts };
   } catch (error) {
-    return { path: file, bad: (error as Error).message, facts: null };
+    return { path: file, bad: reasonOf(error), facts: null };
   }
 }
 

@@ -6,6 +6,7 @@ import { type ColumnNames, type DocumentColumns, findColumns } from './findColum
 import { type OpenFile, openFile } from './openFile.ts';
 import { planRowGroups, type RowGroupPlan } from './planRowGroups.ts';
 import { readFooter } from './readFooter.ts';
+import { reasonOf } from './reasonOf.ts';
 
 export type FileFacts = Pick<CorpusFile, 'rows' | 'bytes' | 'modifiedMs' | 'footerHash'> & { columns: DocumentColumns };
 
@@ -33,7 +34,7 @@ export interface OpenCorpusFile {
 }
 
 /**
- * Opens file `f` for `use` and closes it after. Throws IntegrityError where it is another file than `openCorpus` saw, InputError
+ * Opens file `f`; the caller closes it. Throws IntegrityError where it is another file than `openCorpus` saw, InputError
  * where it can no longer be read.
  */
 export async function openCorpusFile(corpus: Corpus, f: number, names: ColumnNames): Promise<OpenCorpusFile> {
@@ -41,14 +42,15 @@ export async function openCorpusFile(corpus: Corpus, f: number, names: ColumnNam
   let file: OpenFile | null = null;
   try {
     file = await openFile(path.resolve(corpus.baseFolder, name));
+    if (file.bytes !== bytes) throw changedFile(name);
     const { facts, rowGroups } = await planFile(file, names);
-    if (facts.bytes !== bytes || facts.footerHash !== footerHash) throw changedFile(name);
+    if (facts.footerHash !== footerHash) throw changedFile(name);
     return { file, columns: facts.columns, rowGroups };
   } catch (cause) {
     await file?.close();
     if (cause instanceof HeadwaterError) throw cause;
     throw new InputError(
-      `the corpus file ${name} could be read when the run began and cannot now: ${(cause as Error).message}`,
+      `the corpus file ${name} could be read when the run began and cannot now: ${reasonOf(cause)}`,
       { cause },
     );
   }

@@ -1,6 +1,6 @@
 /** Reads the footer of a Parquet file: what columns it has and where they lie. Nothing in it is believed that the file's size contradicts. */
 import { createHash } from 'node:crypto';
-import { type FileMetaData, parquetMetadata } from 'hyparquet';
+import { type FileMetaData, parquetMetadata, parquetSchema } from 'hyparquet';
 import type { OpenFile } from './openFile.ts';
 import { thriftStructEnd } from './thriftStructEnd.ts';
 
@@ -56,12 +56,14 @@ async function notParquet(file: OpenFile): Promise<Error> {
 }
 
 function parseFooter(footer: Uint8Array, start: number): FileMetaData {
-  if (thriftStructEnd(footer.subarray(0, -8)) === undefined)
-    throw new Error(`its footer, from byte ${start}, is damaged: its structures reach past its end`);
   try {
-    return parquetMetadata(footer, { geoparquet: false });
+    if (thriftStructEnd(footer.subarray(0, -8)) === undefined) throw new Error('its structures reach past its end');
+    const metadata = parquetMetadata(footer, { geoparquet: false });
+    parquetSchema(metadata); // throws where the columns do not add up to the schema's tree
+    return metadata;
   } catch (cause) {
-    throw new Error(`its footer, from byte ${start}, is damaged (${(cause as Error).message})`, { cause });
+    const reason = cause instanceof TypeError ? 'a part of it is missing or of another kind' : (cause as Error).message;
+    throw new Error(`its footer, from byte ${start}, is damaged: ${reason}`, { cause });
   }
 }
 

@@ -8,12 +8,12 @@ import { readFooter } from '../../../operators/documents/readFooter.ts';
 import { craft, fixture, fixtureText, longStatistics, tempFolder } from './corpora.ts';
 
 /** Hands the text column of the file's first row group to `use`. */
-async function withText<T>(bytes: Uint8Array, use: (pageAt: PageAt, file: OpenFile) => Promise<T>): Promise<T> {
-  const file = await openFile(path.join(tempFolder({ 'a.parquet': bytes }), 'a.parquet'));
+async function withText<T>(bytes: Uint8Array, use: (pageAt: PageAt) => Promise<T>, watch = (file: OpenFile) => file) {
+  const file = watch(await openFile(path.join(tempFolder({ 'a.parquet': bytes }), 'a.parquet')));
   try {
     const footer = await readFooter(file);
     const [group] = planRowGroups(footer, [findColumns(footer.metadata, { textColumn: 'text' }).text]);
-    return await use(openColumn(file, group.chunks[0], group.rowStart, group.rowEnd), file);
+    return await use(openColumn(file, group.chunks[0], group.rowStart, group.rowEnd));
   } finally {
     await file.close();
   }
@@ -115,6 +115,25 @@ describe('openColumn', () => {
       expect((await pageAt(19)).rowEnd).toBe(20);
       await expect(pageAt(20)).rejects.toThrow('its pages hold 20 of 30 rows');
     });
+  });
+
+  it('reads a row group in one pass, a quarter of a megabyte of it at a time', async () => {
+    const bytes = craft({ pages: 3000 });
+    const reads: number[] = [];
+    const watch = (file: OpenFile): OpenFile => ({
+      ...file,
+      read: (start, end) => {
+        reads.push(end - start);
+        return file.read(start, end);
+      },
+    });
+    const readRows = async (pageAt: PageAt) => {
+      for (let row = 0; row < 60_000; row += 20) expect((await pageAt(row)).rowStart).toBe(row);
+    };
+    await withText(bytes, readRows, watch);
+    expect(bytes.length).toBeGreaterThan(4_000_000);
+    expect(Math.max(...reads)).toBe(256 * 1024);
+    expect(reads.reduce((sum, read) => sum + read, 0)).toBeLessThan(1.1 * bytes.length);
   });
 
   it('reads a page header far longer than its first read of it', async () => {

@@ -54,6 +54,8 @@ interface Changes {
   page?: object;
   dataPage?: object;
   body?: (body: Buffer) => Uint8Array;
+  /** How often the page is repeated; the rows follow suit. */
+  pages?: number;
 }
 
 const require = createRequire(import.meta.url);
@@ -72,13 +74,15 @@ export function craft(changes: Changes): Buffer {
   const sizes = { compressed_page_size: newBody.length, uncompressed_page_size: newBody.length };
   Object.assign(header, sizes, changes.page);
   Object.assign(header.data_page_header, changes.dataPage);
-  const page = Buffer.concat([thrift.serializeThrift(header), newBody]);
+  const pages = changes.pages ?? 1;
+  const page = Buffer.concat(new Array(pages).fill(Buffer.concat([thrift.serializeThrift(header), newBody])));
   const [rowGroup] = footer.row_groups;
   const [column] = rowGroup.columns;
-  Object.assign(column.meta_data, { total_compressed_size: page.length }, changes.chunk);
+  const rows = { num_rows: 20 * pages };
+  Object.assign(column.meta_data, { total_compressed_size: page.length, num_values: rows.num_rows }, changes.chunk);
   Object.assign(column, changes.column);
-  Object.assign(rowGroup, changes.rowGroup);
-  Object.assign(footer, changes.footer);
+  Object.assign(rowGroup, rows, changes.rowGroup);
+  Object.assign(footer, rows, changes.footer);
   return parquet(page, thrift.serializeThrift(footer));
 }
 
