@@ -2,16 +2,18 @@
 
 export class Credits {
   private free: number;
+  private closed = false;
   private readonly waiting: (() => void)[] = [];
 
   constructor(count: number) {
     this.free = count;
   }
 
-  /** Resolves when a credit is free, first come first served. */
-  async take(): Promise<void> {
+  /** Resolves when a credit is free, first come first served: true, or false once the flow is over and none will be. */
+  async take(): Promise<boolean> {
     if (this.free > 0) this.free--;
-    else await new Promise<void>((resume) => this.waiting.push(resume));
+    else if (!this.closed) await new Promise<void>((resume) => this.waiting.push(resume));
+    return !this.closed;
   }
 
   give(): void {
@@ -19,20 +21,25 @@ export class Credits {
     if (next) next();
     else this.free++;
   }
+
+  /** Sends home whoever waits: after an error nobody gives credits back. */
+  close(): void {
+    this.closed = true;
+    for (const resume of this.waiting.splice(0)) resume();
+  }
 }
 
 /** The items of `source`, each pulled only once a credit is there for it. Ends early, between two items, when `signal` aborts. */
 export async function* paced<T>(source: AsyncIterable<T>, credits: Credits, signal: AbortSignal): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();
   try {
-    for (;;) {
-      await credits.take();
-      if (signal.aborted) return;
+    while ((await credits.take()) && !signal.aborted) {
       const { done, value } = await iterator.next();
       if (done) return;
       yield value;
     }
   } finally {
+    // Closes the file that is being read.
     await iterator.return?.();
   }
 }

@@ -1,5 +1,5 @@
 /** The whole flow on one screen: documents through the pool to scores, folded in reading order. Read this file first. */
-import { concatMap, from, map, mergeMap, type Observable, tap } from 'rxjs';
+import { concatMap, finalize, from, map, mergeMap, type Observable, tap } from 'rxjs';
 import { setAsideNotFinite } from '../operators/scores/setAsideNotFinite.ts';
 import type { DocumentBatch, ScoreBatch } from '../schemas/batches.ts';
 import { Credits, paced } from './credits.ts';
@@ -45,8 +45,9 @@ export function influenceGraph(flow: Flow): Observable<ScoreBatch> {
     }),
     concatMap(async (scores) => {
       await flow.sink(scores);
+      credits.give();
       return scores;
     }),
-    tap(() => credits.give()),
+    finalize(() => credits.close()),
   );
 }

@@ -42,4 +42,23 @@ describe('paced', () => {
     expect(seen).toEqual([0, 1, 2]);
     expect(pulled).toEqual([0, 1, 2]);
   });
+
+  it('closes its source when the flow is over while it waits for a credit', async () => {
+    const credits = new Credits(1);
+    let closed = false;
+    async function* source() {
+      try {
+        yield 1;
+        yield 2;
+      } finally {
+        closed = true;
+      }
+    }
+    const items = paced(source(), credits, running);
+    expect(await items.next()).toEqual({ done: false, value: 1 });
+    const waiting = items.next();
+    credits.close();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(closed).toBe(true);
+  });
 });
