@@ -1,5 +1,5 @@
 /** Measures how fast onnxruntime multiplies single-precision matrices here: the speed of light for gradients. */
-import { elementTypes, encodeOnnx } from '../operators/gradients/onnxFile.ts';
+import { elementTypes, encodeOnnx } from '../operators/gradients/graph/onnxFile.ts';
 
 const n = 1024;
 const repeats = 8;

@@ -1,5 +1,5 @@
 /** A corpus as plain data: its settings, its files in reading order, and what was left out. */
-import type { ColumnNames } from './findColumns.ts';
+import type { ColumnNames } from './parquet/findColumns.ts';
 
 /** What the configuration says of the corpus. */
 export interface CorpusSettings extends ColumnNames {

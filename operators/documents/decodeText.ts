@@ -1,8 +1,8 @@
 /** Turns a value's bytes into text, or says why it is no text. */
 import { isUtf8 } from 'node:buffer';
 import type { SetAsideReason } from '../../schemas/batches.ts';
-import type { Value } from './decodePage.ts';
-import type { ColumnKind } from './findColumns.ts';
+import type { Value } from './parquet/decodePage.ts';
+import type { ColumnKind } from './parquet/findColumns.ts';
 
 export type DecodedText =
   | { text: string; bytes: number; replaced: boolean }

@@ -4,7 +4,7 @@ import { InputError } from '../../schemas/errors.ts';
 import type { BadFile, Corpus, CorpusFile, CorpusSettings } from './corpus.ts';
 import { matchFiles } from './matchFiles.ts';
 import { type FileFacts, planFile } from './openCorpusFile.ts';
-import { type OpenFile, openFile } from './openFile.ts';
+import { type OpenFile, openFile } from './parquet/openFile.ts';
 import { reasonOf } from './reasonOf.ts';
 
 export type { BadFile, Corpus, CorpusFile, CorpusSettings } from './corpus.ts';

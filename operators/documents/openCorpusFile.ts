@@ -2,10 +2,10 @@
 import path from 'node:path';
 import { HeadwaterError, InputError, IntegrityError } from '../../schemas/errors.ts';
 import type { Corpus, CorpusFile } from './corpus.ts';
-import { type ColumnNames, type DocumentColumns, findColumns } from './findColumns.ts';
-import { type OpenFile, openFile } from './openFile.ts';
-import { planRowGroups, type RowGroupPlan } from './planRowGroups.ts';
-import { readFooter } from './readFooter.ts';
+import { type ColumnNames, type DocumentColumns, findColumns } from './parquet/findColumns.ts';
+import { type OpenFile, openFile } from './parquet/openFile.ts';
+import { planRowGroups, type RowGroupPlan } from './parquet/planRowGroups.ts';
+import { readFooter } from './parquet/readFooter.ts';
 import { reasonOf } from './reasonOf.ts';
 
 export type FileFacts = Pick<CorpusFile, 'rows' | 'bytes' | 'modifiedMs' | 'footerHash'> & { columns: DocumentColumns };

@@ -1,12 +1,12 @@
 /** Reads the rows of a corpus in order, in blocks that never hold more than one page of each column. */
 import { HeadwaterError, InputError } from '../../schemas/errors.ts';
-import { openColumn, type Page } from './columnPages.ts';
 import type { Corpus, CorpusSettings } from './corpus.ts';
 import { decodeLabel } from './decodeText.ts';
-import type { DocumentColumns } from './findColumns.ts';
 import { openCorpusFile } from './openCorpusFile.ts';
-import type { OpenFile } from './openFile.ts';
-import type { RowGroupPlan } from './planRowGroups.ts';
+import { openColumn, type Page } from './parquet/columnPages.ts';
+import type { DocumentColumns } from './parquet/findColumns.ts';
+import type { OpenFile } from './parquet/openFile.ts';
+import type { RowGroupPlan } from './parquet/planRowGroups.ts';
 
 /** Rows [rowStart, rowEnd) of file `file`, each column by row number. */
 export interface RowBlock {

@@ -4,14 +4,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../schemas/errors.ts';
 import { fingerprint } from '../../schemas/fingerprint.ts';
-import { findArchitecture } from './architectures.ts';
-import { differentiate } from './differentiate.ts';
-import { ForwardGraph, type Linear } from './forwardGraph.ts';
-import { lowerToOnnx } from './lowerToOnnx.ts';
-import { ModelConfig } from './modelConfig.ts';
+import { findArchitecture } from './architectures/findArchitecture.ts';
+import { ForwardGraph, type Linear } from './architectures/forwardGraph.ts';
+import { ModelConfig } from './architectures/modelConfig.ts';
+import { differentiate } from './graph/differentiate.ts';
+import { lowerToOnnx } from './graph/lowerToOnnx.ts';
+import { product, type Tensor, type TensorGraph } from './graph/tensorGraph.ts';
 import { type ModelFolder, matchModules } from './modelFolder.ts';
 import { type Module, type ModuleProjection, type ProjectionMatrix, projectedWidth } from './projections.ts';
-import { product, type Tensor, type TensorGraph } from './tensorGraph.ts';
 import { layOutModel, layOutWeights, writeArrays, writeModelWeights, writeOnce } from './weightsFile.ts';
 
 /** Raised when the graphs that this code writes change, so that a cached one is not used. */

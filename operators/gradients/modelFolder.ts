@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import { InputError } from '../../schemas/errors.ts';
+import { canonicalJson } from '../../schemas/fingerprint.ts';
 import { openSafetensors, type TensorIndex } from './safetensors.ts';
 
 export interface ModelFolder {
@@ -66,15 +67,6 @@ async function fingerprintOf(config: Record<string, unknown>, tensors: TensorInd
     for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
   }
   return hash.digest('hex');
-}
-
-/** JSON with every object's keys sorted, so that the order and the spacing of a file do not matter. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }
 
 /**

@@ -1,8 +1,8 @@
 /** Writes tensors to an ONNX external data file: float32, each at a page boundary so that the pages can be shared by all workers. */
 import { randomUUID } from 'node:crypto';
 import { access, open, rename, rm } from 'node:fs/promises';
+import type { External } from './graph/tensorGraph.ts';
 import { readTensorPieces, type TensorIndex } from './safetensors.ts';
-import type { External } from './tensorGraph.ts';
 
 const PAGE_BYTES = 4096;
 

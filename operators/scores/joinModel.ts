@@ -1,7 +1,7 @@
 /** The join as an ONNX model: for each module one product of projected gradients (B,D_m) with cached query gradients (Q,D_m). */
 import { basename, dirname, join } from 'node:path';
-import { lowerToOnnx } from '../gradients/lowerToOnnx.ts';
-import { TensorGraph } from '../gradients/tensorGraph.ts';
+import { lowerToOnnx } from '../gradients/graph/lowerToOnnx.ts';
+import { TensorGraph } from '../gradients/graph/tensorGraph.ts';
 import { writeOnce } from '../gradients/weightsFile.ts';
 import type { QueryCache } from '../queries/queryCache.ts';
 

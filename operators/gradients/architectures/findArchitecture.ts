@@ -1,8 +1,8 @@
 /** The model families that are supported: one row each. */
-import { InputError } from '../../schemas/errors.ts';
+import { InputError } from '../../../schemas/errors.ts';
+import type { ModelFolder } from '../modelFolder.ts';
 import type { Architecture } from './forwardGraph.ts';
 import { llama } from './llama.ts';
-import type { ModelFolder } from './modelFolder.ts';
 
 const architectures: readonly Architecture[] = [llama];
 

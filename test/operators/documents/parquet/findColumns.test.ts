@@ -1,7 +1,7 @@
 import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { findColumns } from '../../../operators/documents/findColumns.ts';
-import { fixture } from './corpora.ts';
+import { findColumns } from '../../../../operators/documents/parquet/findColumns.ts';
+import { fixture } from '../corpora.ts';
 
 const columnsOf = (name: string, textColumn: string, more = {}) =>
   findColumns(parquetMetadata(new Uint8Array(fixture(name))), { textColumn, ...more });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { differentiate } from '../../../operators/gradients/differentiate.ts';
-import { type Tensor, TensorGraph } from '../../../operators/gradients/tensorGraph.ts';
+import { differentiate } from '../../../../operators/gradients/graph/differentiate.ts';
+import { type Tensor, TensorGraph } from '../../../../operators/gradients/graph/tensorGraph.ts';
 
 const external = { file: 'weights.bin', offset: 0, bytes: 64 };
 

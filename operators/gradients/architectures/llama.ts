@@ -1,8 +1,8 @@
 /** The Llama family: rotary positions, RMSNorm before each block, grouped-query attention, gated SiLU in the MLP. */
-import { InputError } from '../../schemas/errors.ts';
+import { InputError } from '../../../schemas/errors.ts';
+import { product, type Tensor } from '../graph/tensorGraph.ts';
 import type { Architecture, ForwardGraph } from './forwardGraph.ts';
 import { rotaryFrequencies, rotaryTables } from './rotary.ts';
-import { product, type Tensor } from './tensorGraph.ts';
 
 export const llama: Architecture = {
   names: ['LlamaForCausalLM'],

@@ -2,11 +2,11 @@
 import { crc32 } from 'node:zlib';
 import type { PageHeader } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
+import { reasonOf } from '../reasonOf.ts';
 import { type Dictionary, decodeDictionary, decodePage, pageRows, type Values } from './decodePage.ts';
 import { mostPageBytes } from './decompressPage.ts';
 import type { OpenFile } from './openFile.ts';
 import type { ColumnChunk } from './planRowGroups.ts';
-import { reasonOf } from './reasonOf.ts';
 import { thriftStructEnd } from './thriftStructEnd.ts';
 
 /** The values of rows [rowStart, rowEnd) of the file: row r is values(r - rowStart). */

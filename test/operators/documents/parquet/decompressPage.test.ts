@@ -1,6 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { decompressPage, mostPageBytes } from '../../../operators/documents/decompressPage.ts';
+import { decompressPage, mostPageBytes } from '../../../../operators/documents/parquet/decompressPage.ts';
 
 /** A frame with the given header whose blocks repeat a zero 2^17 times each, 2^24 times in all. */
 function zstdFrame(header: string): Buffer {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeRuns } from '../../../operators/documents/decodeRuns.ts';
+import { decodeRuns } from '../../../../operators/documents/parquet/decodeRuns.ts';
 
 interface Run {
   packed: boolean;

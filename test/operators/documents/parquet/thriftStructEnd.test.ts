@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { thriftStructEnd } from '../../../operators/documents/thriftStructEnd.ts';
-import { fixture } from './corpora.ts';
+import { thriftStructEnd } from '../../../../operators/documents/parquet/thriftStructEnd.ts';
+import { fixture } from '../corpora.ts';
 
 function footerOf(name: string): Buffer {
   const bytes = fixture(name);

@@ -1,5 +1,5 @@
 /** Reads typed fields from a Hugging Face config.json; an option that would change the numbers and is not known is an error. */
-import { InputError } from '../../schemas/errors.ts';
+import { InputError } from '../../../schemas/errors.ts';
 
 export class ModelConfig {
   private readonly fields: Record<string, unknown>;

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findColumns } from '../../../operators/documents/findColumns.ts';
-import { openFile } from '../../../operators/documents/openFile.ts';
-import { planRowGroups, type RowGroupPlan } from '../../../operators/documents/planRowGroups.ts';
-import { readFooter } from '../../../operators/documents/readFooter.ts';
-import { craft, fixture, tempFolder } from './corpora.ts';
+import { findColumns } from '../../../../operators/documents/parquet/findColumns.ts';
+import { openFile } from '../../../../operators/documents/parquet/openFile.ts';
+import { planRowGroups, type RowGroupPlan } from '../../../../operators/documents/parquet/planRowGroups.ts';
+import { readFooter } from '../../../../operators/documents/parquet/readFooter.ts';
+import { craft, fixture, tempFolder } from '../corpora.ts';
 
 async function planOf(bytes: Uint8Array, more = {}): Promise<RowGroupPlan[]> {
   const file = await openFile(path.join(tempFolder({ 'a.parquet': bytes }), 'a.parquet'));

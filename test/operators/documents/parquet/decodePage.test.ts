@@ -1,7 +1,7 @@
 import type { DataReader, Encoding } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { decodeDictionary, decodePage, valueEncodings } from '../../../operators/documents/decodePage.ts';
-import type { Column } from '../../../operators/documents/findColumns.ts';
+import { decodeDictionary, decodePage, valueEncodings } from '../../../../operators/documents/parquet/decodePage.ts';
+import type { Column } from '../../../../operators/documents/parquet/findColumns.ts';
 
 const TEXT: Column = { name: 'text', kind: 'text', type: 'BYTE_ARRAY', nullable: false };
 const NUMBER: Column = { name: 'id', kind: 'integer', type: 'INT64', nullable: false };

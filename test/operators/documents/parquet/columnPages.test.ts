@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openColumn, type PageAt } from '../../../operators/documents/columnPages.ts';
-import { findColumns } from '../../../operators/documents/findColumns.ts';
-import { type OpenFile, openFile } from '../../../operators/documents/openFile.ts';
-import { planRowGroups } from '../../../operators/documents/planRowGroups.ts';
-import { readFooter } from '../../../operators/documents/readFooter.ts';
-import { craft, fixture, fixtureText, longStatistics, tempFolder } from './corpora.ts';
+import { openColumn, type PageAt } from '../../../../operators/documents/parquet/columnPages.ts';
+import { findColumns } from '../../../../operators/documents/parquet/findColumns.ts';
+import { type OpenFile, openFile } from '../../../../operators/documents/parquet/openFile.ts';
+import { planRowGroups } from '../../../../operators/documents/parquet/planRowGroups.ts';
+import { readFooter } from '../../../../operators/documents/parquet/readFooter.ts';
+import { craft, fixture, fixtureText, longStatistics, tempFolder } from '../corpora.ts';
 
 /** Hands the text column of the file's first row group to `use`. */
 async function withText<T>(bytes: Uint8Array, use: (pageAt: PageAt) => Promise<T>, watch = (file: OpenFile) => file) {

@@ -1,8 +1,8 @@
 /** What an architecture file builds its forward pass with: weights checked against the folder, linear layers that can be tapped. */
-import { InputError } from '../../schemas/errors.ts';
+import { InputError } from '../../../schemas/errors.ts';
+import { type External, type Tensor, TensorGraph } from '../graph/tensorGraph.ts';
+import type { TensorIndex } from '../safetensors.ts';
 import type { ModelConfig } from './modelConfig.ts';
-import type { TensorIndex } from './safetensors.ts';
-import { type External, type Tensor, TensorGraph } from './tensorGraph.ts';
 
 /** A linear layer of the model: where its input a (N,I) and its output (N,O) are in the graph. */
 export interface Linear {
