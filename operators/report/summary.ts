@@ -111,7 +111,7 @@ const repeatedLine = ({ repeated, exact }: RepeatedIds): string =>
 function sourcesLine({ sources, documents }: SourceCounts): string {
   const shown = sources.slice(0, 6).map(({ source, documents: held }) => {
     const name = source === '' ? 'no source' : oneLine(source, 24);
-    return `${name} ${grouped(held)} (${Math.round((100 * held) / documents)} %)`;
+    return `${name} ${grouped(held)} (${Math.round((100 * held) / documents)}%)`;
   });
   const more = sources.length - shown.length;
   return `${shown.join(', ')}${more > 0 ? ` and ${counted(more, 'more source', 'more sources')}` : ''}`;

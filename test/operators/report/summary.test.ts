@@ -29,7 +29,7 @@ describe('summary', () => {
       'Documents  12 read = 11 scored + 1 set aside (1 one token; see skipped.parquet)',
       '           110 tokens, mean loss 2.500 nats',
       '           2 documents carry an id that an earlier one carries: kept apart by file and row',
-      '           wiki 7 (64 %), code 4 (36 %)',
+      '           wiki 7 (64%), code 4 (36%)',
     ]);
   });
 
