@@ -13,7 +13,7 @@ import { compressors } from 'hyparquet-compressors';
 import { benchPaths, pythonScript } from './benchFolder.ts';
 import { describeMachine } from './machine.ts';
 import { gib, median, printReport } from './report.ts';
-import { runHeadwater } from './runHeadwater.ts';
+import { type HeadwaterConfiguration, runHeadwater } from './runHeadwater.ts';
 
 const tolerance = 1e-3;
 const { values: options } = parseArgs({
@@ -31,7 +31,7 @@ const folder = await mkdtemp(join(tmpdir(), 'headwater-agreement-'));
 try {
   const queries = await writeOneOfEachTask();
   const { scores: theirs, versions } = await autogradScores();
-  const { seconds, peakBytes } = await runHeadwater('run', configuration(), folder, ['--quiet']);
+  const { seconds, peakBytes } = await runHeadwater(configuration(), folder, ['--quiet']);
   const ours = await keptScores(queries.map(({ id }) => id));
   const rows = queries.map(({ id }, q) =>
     compare(
@@ -77,7 +77,7 @@ async function writeOneOfEachTask(): Promise<{ id: string; task: string }[]> {
   return lines.map((line) => JSON.parse(line));
 }
 
-function configuration(): object {
+function configuration(): HeadwaterConfiguration {
   return {
     model: paths.model,
     corpus: { files: [paths.full], idColumn: 'id', sourceColumn: 'source', limit: documents },

@@ -14,7 +14,7 @@ import { describeMachine } from './machine.ts';
 import { openPyTorch } from './pytorch.ts';
 import { readTexts } from './readTexts.ts';
 import { gib, printReport, type ReportRow } from './report.ts';
-import { type HeadwaterRun, runHeadwater } from './runHeadwater.ts';
+import { type HeadwaterConfiguration, type HeadwaterRun, runHeadwater } from './runHeadwater.ts';
 
 const target = 1.5; // times PyTorch's tokens per second
 const contextTokens = 512;
@@ -36,11 +36,11 @@ try {
   const half = Math.ceil(documents / 2);
   const before = await timePyTorch(windows.slice(0, half));
   const sets = options.set.flatMap((set) => ['--set', set]);
-  const prepared = await runHeadwater('queries', configuration(), folder, sets);
-  const short = await runHeadwater('run', configuration(), folder, ['--limit', String(workers), ...sets]);
-  const whole = await runHeadwater('run', configuration(), folder, sets);
+  const cold = await runHeadwater(configuration(workers), folder, sets);
+  const short = await runHeadwater(configuration(workers), folder, sets);
+  const whole = await runHeadwater(configuration(documents), folder, sets);
   const after = await timePyTorch(windows.slice(half));
-  await report({ before, prepared, short, whole, after });
+  await report({ before, cold, short, whole, after });
 } finally {
   await rm(folder, { recursive: true });
 }
@@ -53,10 +53,10 @@ async function readWindows(): Promise<number[][]> {
   return ids;
 }
 
-function configuration(): object {
+function configuration(limit: number): HeadwaterConfiguration {
   return {
     model: paths.model,
-    corpus: { files: [paths.full], idColumn: 'id', sourceColumn: 'source', limit: documents },
+    corpus: { files: [paths.full], idColumn: 'id', sourceColumn: 'source', limit },
     queries: join(import.meta.dirname, 'queries.jsonl'),
     contextTokens,
     projection: { kind: 'random', k: 64 },
@@ -86,16 +86,16 @@ async function timePyTorch(documents: number[][]): Promise<PyTorchTime> {
 
 interface Measured {
   before: PyTorchTime;
-  /** `headwater queries` with nothing cached. */
-  prepared: HeadwaterRun;
-  /** A run over one document a worker: what starting and ending take. */
+  /** A run over one document a worker with nothing cached: it writes the model's graph and the query gradients. */
+  cold: HeadwaterRun;
+  /** The same run again: what starting and ending take. */
   short: HeadwaterRun;
   whole: HeadwaterRun;
   after: PyTorchTime;
 }
 
 async function report(measured: Measured): Promise<void> {
-  const { before, prepared, short, whole, after } = measured;
+  const { before, cold, short, whole, after } = measured;
   const tokens = documents * contextTokens;
   // What the whole run did beyond the short one: start-up and ending drop out.
   const marginal = { tokens: tokens - workers * contextTokens, seconds: whole.seconds - short.seconds };
@@ -116,7 +116,7 @@ async function report(measured: Measured): Promise<void> {
       notes: [
         `${ratio.toFixed(2)} times PyTorch's tokens per second (target ${target}: ${ratio >= target ? 'met' : 'missed'}); start to end ${(tokens / whole.seconds / pytorch).toFixed(2)} times`,
         `both workers busy: ${(100 * busy).toFixed(0)} % of the time (CPU time / wall time / ${workers})`,
-        `marginal: less a run over ${workers} documents, which took ${short.seconds.toFixed(1)} s; the queries and the model's graph, once: ${prepared.seconds.toFixed(1)} s`,
+        `marginal: less a run over ${workers} documents, which took ${short.seconds.toFixed(1)} s; with nothing cached ${cold.seconds.toFixed(1)} s`,
         'memory: the most that was ever resident, mapped files included, all processes together',
       ],
       raw: measured,

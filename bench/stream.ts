@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { describeMachine } from './machine.ts';
 import { gib, printReport, type ReportRow } from './report.ts';
-import { type HeadwaterRun, runHeadwater } from './runHeadwater.ts';
+import { type HeadwaterConfiguration, type HeadwaterRun, runHeadwater } from './runHeadwater.ts';
 
 const tolerance = 0.1;
 const rowGroup = 50_000;
@@ -31,9 +31,8 @@ const folder = await mkdtemp(join(tmpdir(), 'headwater-stream-'));
 try {
   await writeDocuments(join(folder, 'documents.parquet'));
   const flags = ['--quiet', ...options.set.flatMap((set) => ['--set', set])];
-  await runHeadwater('queries', configuration(), folder, flags);
-  const short = await runHeadwater('run', configuration(), folder, ['--limit', String(few), ...flags]);
-  const whole = await runHeadwater('run', configuration(), folder, flags);
+  const short = await runHeadwater(configuration(few), folder, flags);
+  const whole = await runHeadwater(configuration(documents), folder, flags);
   await report(short, whole);
 } finally {
   await rm(folder, { recursive: true });
@@ -52,10 +51,10 @@ async function writeDocuments(file: string): Promise<void> {
   instance.closeSync();
 }
 
-function configuration(): object {
+function configuration(limit: number): HeadwaterConfiguration {
   return {
     model: join(datasets, 'model'),
-    corpus: { files: ['documents.parquet'], idColumn: 'id', sourceColumn: 'source', limit: documents },
+    corpus: { files: ['documents.parquet'], idColumn: 'id', sourceColumn: 'source', limit },
     queries: join(datasets, 'queries.jsonl'),
     contextTokens: 256,
     projection: { kind: 'random', k: 16 },
