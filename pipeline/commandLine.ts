@@ -1,6 +1,7 @@
 /** The command line: reads the configuration, starts the stage that was asked for, and turns every ending into an exit code. */
 import { resolve } from 'node:path';
 import { Command, CommanderError, Help } from 'commander';
+import { printableLine, printableText } from '../operators/report/printableText.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import {
   type Configuration,
@@ -12,7 +13,6 @@ import { UsageError } from '../schemas/errors.ts';
 import type { Override } from './configuration/overrides.ts';
 import { parseYaml } from './configuration/parseYaml.ts';
 import { failureOf } from './failure.ts';
-import { printableLine, printableText } from './printableText.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { readConfiguration } from './readConfiguration.ts';
 import { listenForStop, processSignals, type SignalSource } from './stopSignals.ts';

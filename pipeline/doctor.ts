@@ -4,10 +4,10 @@ import { access, readFile, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { printableLine } from '../operators/report/printableText.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { availableCores } from './availableCores.ts';
 import { measureMatrixProduct } from './measureMatrixProduct.ts';
-import { printableLine } from './printableText.ts';
 
 /** What was found on a machine. */
 export interface Machine {

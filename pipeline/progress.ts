@@ -1,6 +1,6 @@
 /** Shows how far long work is, how fast it goes and how long it will take: a bar on a terminal, plain lines elsewhere. */
 import { MultiBar } from 'cli-progress';
-import { printableLine, printableText } from './printableText.ts';
+import { printableLine, printableText } from '../operators/report/printableText.ts';
 
 /** What a stage tells of its progress. */
 export interface Progress {

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { escapePath, isDynamicPattern } from 'tinyglobby';
+import { printableLine } from '../operators/report/printableText.ts';
 import { type Configuration, configurationSchema } from '../schemas/configuration.ts';
 import { UsageError } from '../schemas/errors.ts';
 import { type Explained, explainIssues } from './configuration/explainIssues.ts';
 import { applyOverrides, type Override, parseSet } from './configuration/overrides.ts';
 import { type ParsedYaml, type Problem, parseYaml } from './configuration/parseYaml.ts';
-import { printableLine } from './printableText.ts';
 
 /** A run's settings, and the folder that its relative paths start from. */
 export interface ConfigurationInFolder {

@@ -1,7 +1,5 @@
 /** Text from documents, ids and sources as one line that a terminal can be trusted with, no wider than given. */
-
-/** Controls (escape sequences among them), marks that hide or reorder their neighbours, halves of surrogate pairs. */
-const unprintable = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}]/gu;
+import { printableText } from './printableText.ts';
 
 /** East Asian wide characters and emoji, which take two columns. */
 const wide =
@@ -11,12 +9,8 @@ const columnsOf = (character: string): number => (character < '\u1100' || !wide.
 
 /** White space becomes one blank, an unprintable character `\u{1b}`; the line is cut to `width` columns. */
 export function oneLine(text: string, width: number): string {
-  const printable = text
-    .trimStart()
-    .slice(0, 20 * width) // of a document of megabytes only so much can be shown
-    .replace(/[\s\u0085]+/g, ' ')
-    .replace(unprintable, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
-  return cut(printable.trimEnd(), width);
+  const shown = text.trimStart().slice(0, 20 * width); // of a document of megabytes only so much can be shown
+  return cut(printableText(shown.replace(/[\s\u0085]+/g, ' ')).trimEnd(), width);
 }
 
 /** The line as it is where it fits into `width` columns, else cut between code points, with `…` for what is missing. */

@@ -2,7 +2,7 @@
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { configurationJsonSchema, configurationRows, plannedKeys, plannedKinds } from '../../schemas/configuration.ts';
-import { printableLine } from '../printableText.ts';
+import { printableLine } from '../../operators/report/printableText.ts';
 
 type Issue = z.core.$ZodIssue;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { printableLine, printableText } from '../../pipeline/printableText.ts';
+import { printableLine, printableText } from '../../../operators/report/printableText.ts';
 
 describe('printableText', () => {
   it.each([
