@@ -21,7 +21,7 @@ const samplePlaces = 8;
 const sampleDocuments = 200;
 
 export async function planStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }> {
-  const prepared = await prepare(configuration);
+  const prepared = await prepare(configuration, hooks);
   const corpus = await openCorpus(configuration.corpus, configuration.folder);
   hooks.progress.stage('sampling the corpus');
   const sample = await sampleCorpus(prepared, corpus);
@@ -43,12 +43,9 @@ interface Sample {
   padded: number;
 }
 
-async function sampleCorpus({ configuration, facts }: Prepared, corpus: Corpus): Promise<Sample> {
+async function sampleCorpus({ configuration, facts, folder }: Prepared, corpus: Corpus): Promise<Sample> {
   const { contextTokens, longDocuments, batchTokens } = configuration;
-  const open = await windowDocuments.open(
-    { tokenizerFolder: configuration.model, contextTokens, longDocuments },
-    facts,
-  );
+  const open = await windowDocuments.open({ tokenizerFolder: folder.path, contextTokens, longDocuments }, facts);
   const sample: Sample = { slices: [], documents: 0, setAside: 0, tokens: 0, padded: 0 };
   for (const documents of await readPlaces(configuration, corpus)) {
     const slice = await open(documents);

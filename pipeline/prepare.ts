@@ -13,7 +13,9 @@ import { loadTokenizer, type Tokenizer } from '../operators/tokens/loadTokenizer
 import type { Configuration } from '../schemas/configuration.ts';
 import type { RunFacts } from '../schemas/operators.ts';
 import type { Query } from '../schemas/queries.ts';
+import type { StageHooks } from './commandLine.ts';
 import { type ChainStep, type CustomOperators, chainSteps, loadCustomOperators } from './customOperators.ts';
+import { fetchModel } from './hub/fetchModel.ts';
 import { digestModule } from './loadOperator.ts';
 import { type PoolSize, poolSize } from './poolSize.ts';
 
@@ -28,13 +30,16 @@ export interface Prepared {
   pool: PoolSize;
 }
 
-/** Opens and checks the model, the tokenizer, the queries and the user's operators; no weight is read yet. */
-export async function prepare(configuration: Configuration): Promise<Prepared> {
+/** Opens and checks the model, downloaded if need be, the tokenizer, the queries and the user's operators; no weight is read yet. */
+export async function prepare(
+  configuration: Configuration,
+  hooks: Pick<StageHooks, 'log' | 'signal'>,
+): Promise<Prepared> {
   const queries = await readQueries(configuration.queries);
   const custom = await loadCustomOperators(configuration.operators);
-  const folder = await readModelFolder(configuration.model);
+  const folder = await readModelFolder(await fetchModel(configuration.model, hooks));
   const coverage = coverModules(folder, configuration);
-  const tokenizer = await loadTokenizer(configuration.model);
+  const tokenizer = await loadTokenizer(folder.path);
   const facts: RunFacts = {
     queries: queries.map(({ id }) => id),
     tasks: queries.map(({ task }) => task),
@@ -94,9 +99,9 @@ export interface Join {
 
 /** The whole chain from documents to scores; no gradients and no join where the user's own operator yields the scores. */
 export function fullChain(prepared: Prepared, gradients: ChainStep[], join: Join[]): ChainStep[] {
-  const { configuration, custom, pool } = prepared;
+  const { configuration, custom, folder, pool } = prepared;
   const { contextTokens, longDocuments } = configuration;
-  const windows = { tokenizerFolder: configuration.model, contextTokens, longDocuments };
+  const windows = { tokenizerFolder: folder.path, contextTokens, longDocuments };
   const scores = join.map((settings): ChainStep => {
     const spec = {
       module: builtIn('scores/scoreAgainstQueries'),

@@ -28,7 +28,7 @@ export async function runStage(
   hooks: StageHooks,
 ): Promise<{ exitCode: number; summary: string }> {
   const clock = new Clock();
-  const prepared = await prepare(configuration);
+  const prepared = await prepare(configuration, hooks);
   const corpus = await openCorpus(configuration.corpus, configuration.folder);
   const folder = await openRunFolder(prepared, corpus);
   const pool = new WorkerPool(prepared.pool.workers, prepared.facts, configuration.batchTokens);

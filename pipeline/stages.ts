@@ -11,7 +11,7 @@ export { runStage } from './run.ts';
 
 /** Computes the query gradients alone, or says that the cache has them. */
 export async function queriesStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }> {
-  const prepared = await prepare(configuration);
+  const prepared = await prepare(configuration, hooks);
   const pool = new WorkerPool(prepared.pool.workers, prepared.facts, configuration.batchTokens);
   const stop = () => pool.stop();
   hooks.signal.addEventListener('abort', stop);

@@ -117,8 +117,9 @@ const slice = z
 export const configurationSchema = z
   .strictObject({
     model: filled.meta({
-      description: 'Hugging Face folder with config.json, safetensors and tokenizer.json',
-      values: 'path',
+      description:
+        'Hugging Face folder with config.json, safetensors and tokenizer.json, or its id on the hub, owner/name@revision',
+      values: 'path or hub id',
     }),
     corpus,
     queries: filled.regex(/\.(jsonl|parquet)$/i, 'a path that ends in .jsonl or .parquet').meta({

@@ -39,6 +39,8 @@ const DTYPE_BITS: Record<string, number> = {
 // The limit of the reference implementation: a length read from a file that is something else is usually absurd.
 const MAX_HEADER_BYTES = 100_000_000;
 
+const INDEX_NAME = 'model.safetensors.index.json';
+
 const PIECE_BYTES = 64 * 2 ** 20;
 
 /**
@@ -49,15 +51,22 @@ export async function openSafetensors(folder: string): Promise<TensorIndex> {
   const names = await readdir(folder).catch((cause: Error) => {
     throw new InputError(`openSafetensors expected a model folder at ${folder}: ${cause.message}`, { cause });
   });
-  if (names.includes('model.safetensors')) return tensorsOf(join(folder, 'model.safetensors'));
-  if (names.includes('model.safetensors.index.json')) return openShards(folder, 'model.safetensors.index.json');
+  const file = weightsFile(names);
+  if (file === INDEX_NAME) return openShards(folder, file);
+  if (file) return tensorsOf(join(folder, file));
   const found = names.filter((name) => name.endsWith('.safetensors')).sort();
-  if (found.length === 1) return tensorsOf(join(folder, found[0]));
   const what = found.length === 0 ? 'no *.safetensors file' : `${found.length} files and no index: ${found.join(', ')}`;
   throw new InputError(
     `openSafetensors expected model.safetensors, model.safetensors.index.json with its shards, or one *.safetensors file in ` +
       `${folder}, found ${what}. Save the model with save_pretrained(…, safe_serialization=True)`,
   );
+}
+
+/** Which of a folder's files its weights are read from, a safetensors file or the index of its shards; null where none or several could be. */
+export function weightsFile(names: string[]): string | null {
+  const files = names.filter((name) => name.endsWith('.safetensors'));
+  const only = files.length === 1 ? files[0] : null;
+  return ['model.safetensors', INDEX_NAME].find((name) => names.includes(name)) ?? only;
 }
 
 async function openShards(folder: string, indexName: string): Promise<TensorIndex> {
@@ -77,7 +86,8 @@ async function openShards(folder: string, indexName: string): Promise<TensorInde
   return index;
 }
 
-async function readWeightMap(indexFile: string): Promise<[tensor: string, shard: string][]> {
+/** Which shard holds each tensor. Throws InputError. */
+export async function readWeightMap(indexFile: string): Promise<[tensor: string, shard: string][]> {
   let weightMap: unknown;
   try {
     weightMap = (JSON.parse(await readFile(indexFile, 'utf8')) as { weight_map?: unknown } | null)?.weight_map;
