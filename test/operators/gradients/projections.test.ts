@@ -70,26 +70,3 @@ describe.each(['normal', 'rademacher'] as const)('the random %s projection', (di
     expect((await project(kind, 1)).blocks).toEqual((await project(kind, 1)).blocks);
   });
 });
-
-describe('projectGradients', () => {
-  it('gives a window the same gradient alone and padded beside a longer one', async () => {
-    const model = (await project({ kind: 'exact' })).model;
-    const run = await projectGradients.open({ model, threadsPerWorker: 1, prepack: true }, facts);
-    const alone = await run(windowBatch([{ ids: [2, 7, 1] }]));
-    const beside = await run(batch);
-    alone.projected.forEach((block, m) => {
-      const scale = Math.max(...block.map(Math.abs));
-      block.forEach((value, i) => {
-        expect(Math.abs(value - beside.projected[m][model.widths[m] + i]) / scale).toBeLessThan(1e-5);
-      });
-    });
-  });
-
-  it('gives no rows for no windows', async () => {
-    const model = (await project({ kind: 'exact' })).model;
-    const run = await projectGradients.open({ model, threadsPerWorker: 1, prepack: true }, facts);
-    const { loss, projected } = await run(windowBatch([]));
-    expect(loss).toHaveLength(0);
-    expect(projected.map(({ length }) => length)).toEqual(modules.map(() => 0));
-  });
-});
