@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
-import { availableCores } from '../pipeline/availableCores.ts';
+import { availableCores } from '../pipeline/machine/availableCores.ts';
 
 export interface BenchMachine {
   processor: string;

@@ -9,5 +9,5 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 const { register } = await import('tsx/esm/api');
 register({ tsconfig: false }); // not the tsconfig.json of the folder it is called from
-const { main } = await import('./commandLine.ts');
+const { main } = await import('./terminal/commandLine.ts');
 await main(process.argv.slice(2));

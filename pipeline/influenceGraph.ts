@@ -3,11 +3,11 @@ import { concatMap, finalize, from, map, mergeMap, type Observable, tap } from '
 import { setAsideNotFinite } from '../operators/scores/setAsideNotFinite.ts';
 import type { DocumentBatch, ScoreBatch } from '../schemas/batches.ts';
 import { Credits, paced } from './credits.ts';
-import type { OpenFold } from './folds.ts';
-import { type OpenOperator, runChain } from './fusedTask.ts';
 import { inReadingOrder } from './inReadingOrder.ts';
-import type { Observer } from './loadOperator.ts';
-import { lookOn } from './lookOn.ts';
+import type { OpenFold } from './operators/folds.ts';
+import type { Observer } from './operators/loadOperator.ts';
+import { lookOn } from './operators/lookOn.ts';
+import { type OpenOperator, runChain } from './pool/fusedTask.ts';
 
 /** What flows, and through what. */
 export interface Flow {

@@ -1,8 +1,8 @@
 /** Says in Headwater's words what a configuration has wrong: the key, what was expected, what came, and the nearest key. */
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { configurationJsonSchema, configurationRows, plannedKeys, plannedKinds } from '../../schemas/configuration.ts';
 import { printableLine } from '../../operators/report/printableText.ts';
+import { configurationJsonSchema, configurationRows, plannedKeys, plannedKinds } from '../../schemas/configuration.ts';
 
 type Issue = z.core.$ZodIssue;
 

@@ -1,6 +1,7 @@
 /** Keys given on the command line, written over those of the configuration file. */
-import { UsageError } from '../../schemas/errors.ts';
+
 import { printableLine } from '../../operators/report/printableText.ts';
+import { UsageError } from '../../schemas/errors.ts';
 import { shownValue } from './explainIssues.ts';
 import { parseYaml, refusedKeys } from './parseYaml.ts';
 

@@ -5,10 +5,10 @@ import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { onTestFinished } from 'vitest';
 import { writeTable } from '../../operators/report/writeTable.ts';
-import type { StageHooks } from '../../pipeline/commandLine.ts';
-import { commandLine } from '../../pipeline/commandLine.ts';
-import { readConfiguration } from '../../pipeline/readConfiguration.ts';
-import { runStage } from '../../pipeline/stages.ts';
+import { readConfiguration } from '../../pipeline/configuration/readConfiguration.ts';
+import { runStage } from '../../pipeline/stages/stages.ts';
+import type { StageHooks } from '../../pipeline/terminal/commandLine.ts';
+import { commandLine } from '../../pipeline/terminal/commandLine.ts';
 import type { TableRow } from '../../schemas/operators.ts';
 
 const repository = new URL('../../', import.meta.url).pathname;
@@ -105,7 +105,7 @@ export async function command(...args: string[]): Promise<{ exitCode: number; st
       },
     }) as unknown as NodeJS.WriteStream;
   const signals = { on() {}, off() {}, kill() {} };
-  const loadStages = () => import('../../pipeline/stages.ts');
+  const loadStages = () => import('../../pipeline/stages/stages.ts');
   const surroundings = { stdout: stream('stdout'), stderr: stream('stderr'), signals, loadStages };
   return { exitCode: await commandLine(args, surroundings), ...written };
 }

@@ -1,0 +1,64 @@
+/** Loads an operator, built in or a user's own, from its module and checks that it keeps the contract. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { OperatorFunction } from 'rxjs';
+import type { ScoreBatch } from '../../schemas/batches.ts';
+import { InputError } from '../../schemas/errors.ts';
+import { type FoldOperator, type MapOperator, nounOrder } from '../../schemas/operators.ts';
+
+/** An operator as plain data: the URL of the module whose default export it is, and its settings. */
+export interface OperatorSpec {
+  module: string;
+  settings: unknown;
+}
+
+/** Looks on at score batches; what it emits is dropped. */
+export type Observer = OperatorFunction<ScoreBatch, unknown>;
+export type AnyOperator = MapOperator | FoldOperator | Observer;
+
+/** The default export of `module`. Throws InputError naming the file and what it lacks. */
+export async function loadOperator(module: string): Promise<AnyOperator> {
+  const file = module.startsWith('file:') ? fileURLToPath(module) : module;
+  const { default: operator } = await import(module).catch((cause: Error) => {
+    throw new InputError(`operator ${file} could not be loaded: ${cause.message}`, { cause });
+  });
+  const fault = faultOf(operator);
+  if (fault) throw new InputError(`operator ${file}: expected the default export to be ${fault}`);
+  return operator as AnyOperator;
+}
+
+/** SHA-256 of the module's own text: a changed operator is another operator. */
+export async function digestModule(module: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(fileURLToPath(module)))
+    .digest('hex');
+}
+
+const functionsOf = { map: ['open'], fold: ['empty', 'add', 'merge', 'result'] } as const;
+
+function faultOf(operator: unknown): string | null {
+  if (typeof operator === 'function') return null;
+  if (typeof operator !== 'object' || operator === null)
+    return `a map or a fold (an object) or an RxJS operator (a function), got ${operator === null ? null : typeof operator}`;
+  const { kind, name, takes, gives, lane, ...rest } = operator as Record<string, unknown>;
+  if (kind !== 'map' && kind !== 'fold') return `of kind 'map' or 'fold', got ${JSON.stringify(kind)}`;
+  if (typeof name !== 'string' || !/^[\w-]{1,64}$/.test(name))
+    return `named by letters, digits, - and _, got ${String(name)}`;
+  const missing = functionsOf[kind].find((method) => typeof rest[method] !== 'function');
+  if (missing) return `a ${kind} with a function ${missing}, got ${typeof rest[missing]} (${name})`;
+  if (kind === 'fold')
+    return takes === 'scores' ? null : `a fold that takes 'scores', got ${JSON.stringify(takes)} (${name})`;
+  return faultOfArrow(name, takes, gives, lane);
+}
+
+function faultOfArrow(name: string, takes: unknown, gives: unknown, lane: unknown): string | null {
+  const [from, to] = [takes, gives].map((noun) => nounOrder.indexOf(noun as never));
+  if (from < 0 || to < from)
+    return `a map from a noun of ${nounOrder.join(', ')} to the same or a later one, got ${takes} to ${gives} (${name})`;
+  if (lane !== 'graph' && lane !== 'pool')
+    return `a map with lane 'graph' or 'pool', got ${JSON.stringify(lane)} (${name})`;
+  if (lane === 'graph' && (from !== to || from === 1 || from === 2))
+    return `a map in the pool, for only documents and scores pass through the graph (${name})`;
+  return null;
+}

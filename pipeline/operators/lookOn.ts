@@ -1,0 +1,34 @@
+/** Lets users' RxJS operators look on at score batches: each gets copies of its own, and what it emits is dropped. */
+import { type MonoTypeOperatorFunction, Observable, Subject } from 'rxjs';
+import type { ScoreBatch } from '../../schemas/batches.ts';
+import { InputError } from '../../schemas/errors.ts';
+import type { Observer } from './loadOperator.ts';
+
+/** Passes every batch on unchanged; an observer that fails fails the run, named by its place among the observers. */
+export function lookOn(observers: Observer[]): MonoTypeOperatorFunction<ScoreBatch> {
+  return (source) =>
+    new Observable((subscriber) => {
+      const views = observers.map((observer, i) => {
+        const view = new Subject<ScoreBatch>();
+        view.pipe(observer).subscribe({
+          error: (cause: Error) =>
+            subscriber.error(
+              new InputError(`observer ${i + 1} of operators failed: ${cause?.message ?? cause}`, { cause }),
+            ),
+        });
+        return view;
+      });
+      return source.subscribe({
+        next(batch) {
+          // A copy, so that an observer that writes into a batch changes nobody else's.
+          for (const view of views) view.next(structuredClone(batch));
+          subscriber.next(batch);
+        },
+        error: (error) => subscriber.error(error),
+        complete() {
+          for (const view of views) view.complete();
+          subscriber.complete();
+        },
+      });
+    });
+}

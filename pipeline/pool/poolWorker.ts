@@ -1,0 +1,57 @@
+/** The entry of a worker thread: opens the operators a task names, once for life, and runs the task. */
+import type { DocumentColumns } from '../../schemas/batches.ts';
+import { HeadwaterError } from '../../schemas/errors.ts';
+import type { RunFacts } from '../../schemas/operators.ts';
+import type { OperatorSpec } from '../operators/loadOperator.ts';
+import { type OpenOperator, openOperator, runChain, runFused } from './fusedTask.ts';
+
+export interface PoolTask {
+  /** 'fused' runs a slice from documents to scores, 'project' one part from token windows to projected gradients. */
+  kind: 'fused' | 'project';
+  operators: OperatorSpec[];
+  facts: RunFacts;
+  batchTokens: number;
+  batch: DocumentColumns;
+  /** Shared with the main thread: a stop flag, and a count of tokens done. */
+  signals: Int32Array;
+}
+
+export const STOP = 0;
+export const TOKENS = 1;
+/** The exit code by which the main thread knows a task that was asked to stop. */
+export const STOPPED = 130;
+
+const open = new Map<string, Promise<OpenOperator>>();
+
+/** What a task comes back with: an error's class would be lost between threads, its exit code is not. */
+export type PoolAnswer = { batch: DocumentColumns } | { failure: { message: string; exitCode: number; stack: string } };
+
+export default async function answerTask(task: PoolTask): Promise<PoolAnswer> {
+  try {
+    return { batch: await runTask(task) };
+  } catch (error) {
+    const { message = String(error), exitCode = 1, stack = '' } = (error ?? {}) as Partial<HeadwaterError>;
+    return { failure: { message, exitCode, stack } };
+  }
+}
+
+async function runTask({ kind, operators, facts, batchTokens, batch, signals }: PoolTask): Promise<DocumentColumns> {
+  const chain = await Promise.all(operators.map((spec) => openOnce(spec, facts)));
+  // A thread must not be ended inside onnxruntime: a stopped run ends between two calls.
+  const expectRunning = () => {
+    if (Atomics.load(signals, STOP) === 1) throw new HeadwaterError('stopped', STOPPED);
+  };
+  expectRunning();
+  if (kind === 'project') return runChain(chain, batch);
+  return runFused(chain, batch, batchTokens, (tokens) => {
+    Atomics.add(signals, TOKENS, tokens);
+    expectRunning();
+  });
+}
+
+function openOnce(spec: OperatorSpec, facts: RunFacts): Promise<OpenOperator> {
+  const key = JSON.stringify([spec, facts]);
+  const opened = open.get(key) ?? openOperator(spec, facts);
+  open.set(key, opened);
+  return opened;
+}

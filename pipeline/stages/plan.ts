@@ -1,0 +1,157 @@
+/** The plan stage: what a run will cost, measured on a sample of the corpus with the very operators that the run uses. */
+import { availableParallelism } from 'node:os';
+import type { Corpus } from '../../operators/documents/corpus.ts';
+import { openCorpus } from '../../operators/documents/openCorpus.ts';
+import { readDocuments } from '../../operators/documents/readDocuments.ts';
+import type { GradientModel } from '../../operators/gradients/gradientModel.ts';
+import { packWindows } from '../../operators/tokens/packWindows.ts';
+import { selectWindows } from '../../operators/tokens/selectWindows.ts';
+import windowDocuments from '../../operators/tokens/windowDocuments.ts';
+import type { DocumentBatch, TokenWindowBatch } from '../../schemas/batches.ts';
+import type { Configuration } from '../../schemas/configuration.ts';
+import { InputError } from '../../schemas/errors.ts';
+import { WorkerPool } from '../pool/workerPool.ts';
+import type { StageHooks } from '../terminal/commandLine.ts';
+import { duration } from '../terminal/progress.ts';
+import { coverageLines } from './coverage.ts';
+import { gradientModel, gradientStep, type Prepared, prepare } from './prepare.ts';
+
+/** Documents looked at to estimate tokens, in so many places spread over the corpus. */
+const samplePlaces = 8;
+const sampleDocuments = 200;
+
+export async function planStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }> {
+  const prepared = await prepare(configuration, hooks);
+  const corpus = await openCorpus(configuration.corpus, configuration.folder);
+  hooks.progress.stage('sampling the corpus');
+  const sample = await sampleCorpus(prepared, corpus);
+  hooks.progress.stage('measuring gradients');
+  const model = await gradientModel(prepared);
+  const measured = await measureGradients(prepared, model, sample.slices);
+  hooks.progress.done();
+  return {
+    summary: [...coverageLines(prepared.coverage), ...costLines(prepared, corpus, model, sample, measured)].join('\n'),
+  };
+}
+
+interface Sample {
+  slices: TokenWindowBatch[];
+  /** Documents scored and set aside, tokens that carry loss, and padded tokens computed, in the sample. */
+  documents: number;
+  setAside: number;
+  tokens: number;
+  padded: number;
+}
+
+async function sampleCorpus({ configuration, facts, folder }: Prepared, corpus: Corpus): Promise<Sample> {
+  const { contextTokens, longDocuments, batchTokens } = configuration;
+  const open = await windowDocuments.open({ tokenizerFolder: folder.path, contextTokens, longDocuments }, facts);
+  const sample: Sample = { slices: [], documents: 0, setAside: 0, tokens: 0, padded: 0 };
+  for (const documents of await readPlaces(configuration, corpus)) {
+    const slice = await open(documents);
+    const { start, lossFrom } = slice.windows;
+    lossFrom.forEach((from, w) => {
+      sample.tokens += start[w + 1] - start[w] - from;
+    });
+    for (const chosen of packWindows(slice.windows, batchTokens).batches)
+      sample.padded += chosen.length * Math.max(...chosen.map((w) => start[w + 1] - start[w]));
+    sample.documents += slice.key.length;
+    sample.setAside += slice.setAside.length;
+    sample.slices.push(slice);
+  }
+  if (sample.documents === 0)
+    throw new InputError('plan expected documents to score, and all those it sampled are set aside');
+  return sample;
+}
+
+/** Slices of consecutive documents, evenly spread over what the run would read. */
+async function readPlaces(
+  { corpus: settings, contextTokens, slice }: Configuration,
+  corpus: Corpus,
+): Promise<DocumentBatch[]> {
+  const first = Math.min(settings.skip, corpus.rows);
+  const rows = Math.min(settings.limit ?? corpus.rows, corpus.rows - first);
+  const places = Math.min(samplePlaces, Math.max(1, Math.floor(rows / (sampleDocuments / samplePlaces))));
+  const each = { documents: Math.ceil(sampleDocuments / places), tokens: slice.tokens };
+  const slices: DocumentBatch[] = [];
+  for (let place = 0; place < places; place++) {
+    const key = first + Math.floor((place * rows) / places);
+    for await (const documents of readDocuments(corpus, settings, each, contextTokens, { batch: place, key })) {
+      slices.push(documents);
+      break;
+    }
+  }
+  return slices;
+}
+
+interface Measured {
+  /** Tokens that carry loss, per second, all workers together. */
+  tokensPerSecond: number;
+  /** Peak resident memory of the process with every worker's session open, bytes. */
+  peakBytes: number;
+}
+
+/** The sample's windows through the pool until ten seconds or the sample are over; the first part of each worker warms it. */
+async function measureGradients(
+  prepared: Prepared,
+  model: GradientModel,
+  slices: TokenWindowBatch[],
+): Promise<Measured> {
+  const { configuration, facts, pool: size } = prepared;
+  const pool = new WorkerPool(size.workers, facts, configuration.batchTokens);
+  const { spec } = gradientStep(prepared, model);
+  const parts = slices.flatMap((slice) =>
+    packWindows(slice.windows, configuration.batchTokens).batches.map((chosen) => selectWindows(slice, chosen)),
+  );
+  try {
+    await Promise.all(Array.from({ length: size.workers }, () => pool.run('project', [spec], parts[0])));
+    const start = performance.now();
+    let tokens = 0;
+    let next = 0;
+    const lane = async () => {
+      while (next < parts.length && performance.now() - start < 10_000) {
+        const part = parts[next++];
+        await pool.run('project', [spec], part);
+        tokens += part.windows.ids.length - part.windows.document.length;
+      }
+    };
+    await Promise.all(Array.from({ length: size.workers }, lane));
+    const tokensPerSecond = (1000 * tokens) / (performance.now() - start);
+    return { tokensPerSecond, peakBytes: 1024 * process.resourceUsage().maxRSS };
+  } finally {
+    await pool.close();
+  }
+}
+
+function costLines(
+  prepared: Prepared,
+  corpus: Corpus,
+  model: GradientModel,
+  sample: Sample,
+  measured: Measured,
+): string[] {
+  const { configuration, queries, pool } = prepared;
+  const { skip, limit = corpus.rows } = configuration.corpus;
+  const rows = Math.max(0, Math.min(limit, corpus.rows - skip));
+  const seen = sample.documents + sample.setAside;
+  const tokens = (rows * sample.tokens) / seen;
+  const dimensions = model.widths.reduce((sum, width) => sum + width, 0);
+  const cacheBytes = 4 * dimensions * queries.length;
+  const heapBytes = 4 * 8 * configuration.topK * queries.length;
+  const workers = `${pool.workers} worker${pool.workers === 1 ? '' : 's'} × ${pool.threadsPerWorker} thread${pool.threadsPerWorker === 1 ? '' : 's'}`;
+  return [
+    `corpus: ${count(rows)} documents in ${count(corpus.files.length)} files, about ${count(tokens)} tokens ` +
+      `(${Math.round(sample.tokens / sample.documents)} a document in a sample of ${seen}; ${percent(1 - sample.tokens / sample.padded)} of what is computed is padding or first tokens)`,
+    `queries: ${count(queries.length)}, ${count(dimensions)} numbers each: a cache of ${bytes(cacheBytes)}, mapped once and shared by the workers`,
+    `time: about ${duration(tokens / measured.tokensPerSecond)} at ${count(measured.tokensPerSecond)} tokens/s, measured on the sample with ${workers} on ${availableParallelism()} cores`,
+    `memory: ${bytes(measured.peakBytes)} with every worker's session open (measured), ${bytes(cacheBytes)} of query gradients, ${bytes(heapBytes)} of heaps`,
+  ];
+}
+
+const count = (n: number): string => Math.round(n).toLocaleString('en');
+const percent = (share: number): string => `${Math.round(100 * share)} %`;
+
+function bytes(n: number): string {
+  if (n < 2 ** 20) return `${Math.ceil(n / 1024)} KiB`;
+  return n < 2 ** 30 ? `${Math.ceil(n / 2 ** 20)} MiB` : `${(n / 2 ** 30).toFixed(1)} GiB`;
+}

@@ -1,0 +1,192 @@
+/** The run stage: the one pass over the corpus, from the opened inputs to the run folder. */
+import { lastValueFrom, tap } from 'rxjs';
+import { correlations } from '../../operators/accumulators/correlations.ts';
+import { type DocumentCounts, documentCounts } from '../../operators/accumulators/documentCounts.ts';
+import { repeatedIds } from '../../operators/accumulators/repeatedIds.ts';
+import { sourceCounts } from '../../operators/accumulators/sourceCounts.ts';
+import { topDocuments } from '../../operators/accumulators/topDocuments.ts';
+import type { Corpus } from '../../operators/documents/corpus.ts';
+import { openCorpus } from '../../operators/documents/openCorpus.ts';
+import { readDocuments } from '../../operators/documents/readDocuments.ts';
+import type { QueryCache } from '../../operators/queries/queryCache.ts';
+import { writeJoinModel } from '../../operators/scores/joinModel.ts';
+import type { ScoreBatch } from '../../schemas/batches.ts';
+import type { Configuration } from '../../schemas/configuration.ts';
+import { IntegrityError } from '../../schemas/errors.ts';
+import { influenceGraph } from '../influenceGraph.ts';
+import { type ChainStep, openFolds, openGraphMaps } from '../operators/customOperators.ts';
+import { type OpenFold, openFold } from '../operators/folds.ts';
+import { StoppedError, WorkerPool } from '../pool/workerPool.ts';
+import type { StageHooks } from '../terminal/commandLine.ts';
+import { cachedQueries } from './computeQueries.ts';
+import { fullChain, gradientModel, gradientStep, type Prepared, prepare } from './prepare.ts';
+import { openRunFolder, type RunFolder } from './runFolder.ts';
+
+/** Runs the whole flow and writes the run folder; a stopped run writes what it has and says so in run.json. */
+export async function runStage(
+  configuration: Configuration,
+  hooks: StageHooks,
+): Promise<{ exitCode: number; summary: string }> {
+  const clock = new Clock();
+  const prepared = await prepare(configuration, hooks);
+  const corpus = await openCorpus(configuration.corpus, configuration.folder);
+  const folder = await openRunFolder(prepared, corpus);
+  const pool = new WorkerPool(prepared.pool.workers, prepared.facts, configuration.batchTokens);
+  const stop = () => pool.stop();
+  hooks.signal.addEventListener('abort', stop);
+  try {
+    clock.lap('prepare');
+    const { chain, queries } = await poolChain(prepared, pool, hooks);
+    clock.lap('queries');
+    const streamed = await streamCorpus(prepared, corpus, chain, pool, folder, hooks);
+    clock.lap('stream');
+    return await folder.write({ ...streamed, queries, clock });
+  } finally {
+    hooks.signal.removeEventListener('abort', stop);
+    await pool.close();
+    await folder.close();
+  }
+}
+
+/** The pool's chain, its join opened on the cached query gradients; null where the user's own operator scores without them. */
+async function poolChain(
+  prepared: Prepared,
+  pool: WorkerPool,
+  hooks: StageHooks,
+): Promise<{ chain: ChainStep[]; queries: QueryCache | null }> {
+  const scoring = prepared.custom.maps.find(
+    ({ operator: { takes, gives } }) => takes !== 'projectedGradients' && gives === 'scores',
+  );
+  if (scoring && scoring.operator.takes !== 'scores') return { chain: fullChain(prepared, [], []), queries: null };
+  const gradients = gradientStep(prepared, await gradientModel(prepared));
+  const { cache, reused } = await cachedQueries(prepared, gradients, pool, hooks);
+  hooks.log(`query gradients: ${reused ? 'reused from' : 'written to'} ${cache.path}`);
+  const join = { path: await writeJoinModel(cache), queries: cache.loss.length, widths: cache.widths };
+  return { chain: fullChain(prepared, [gradients], [join]), queries: cache };
+}
+
+/** What one pass over the corpus leaves behind. */
+export interface Streamed {
+  folds: RunFolds;
+  custom: OpenFold[];
+  /** Rows read: every one of them is scored, set aside or lost. */
+  read: number;
+  /** Rows of files that broke while being read, under `onBadFile: skip`. */
+  lost: number;
+  /** Documents whose invalid text was replaced by U+FFFD. */
+  replaced: number;
+  complete: boolean;
+}
+
+/** The built-in folds; each run makes its own. */
+function openRunFolds({ facts }: Prepared) {
+  return {
+    top: openFold(topDocuments, undefined, facts),
+    correlations: openFold(correlations, undefined, facts),
+    sources: openFold(sourceCounts, undefined, facts),
+    counts: openFold(documentCounts, undefined, facts),
+    repeated: openFold(repeatedIds, undefined, facts),
+  };
+}
+export type RunFolds = ReturnType<typeof openRunFolds>;
+
+async function streamCorpus(
+  prepared: Prepared,
+  corpus: Corpus,
+  chain: ChainStep[],
+  pool: WorkerPool,
+  folder: RunFolder,
+  hooks: StageHooks,
+): Promise<Streamed> {
+  const { configuration, custom, facts } = prepared;
+  const { skip, limit = corpus.rows } = configuration.corpus;
+  const folds = openRunFolds(prepared);
+  const own = openFolds(custom, facts);
+  const tally = { read: 0, lost: 0, replaced: 0 };
+  const flow = influenceGraph({
+    documents: tallied(
+      readDocuments(corpus, configuration.corpus, configuration.slice, configuration.contextTokens),
+      tally,
+    ),
+    documentMaps: await openGraphMaps(custom, 'documents', facts),
+    pool: (slice) =>
+      pool.run<ScoreBatch>(
+        'fused',
+        chain.map(({ spec }) => spec),
+        slice,
+      ),
+    scoreMaps: await openGraphMaps(custom, 'scores', facts),
+    observers: custom.observers,
+    folds: [...Object.values(folds), ...own],
+    sink: (batch) => folder.take(batch),
+    credits: prepared.pool.credits,
+    signal: hooks.signal,
+  });
+  hooks.progress.stage('documents', Math.max(0, Math.min(limit, corpus.rows - skip)));
+  const complete = await follow(flow, pool, hooks);
+  hooks.progress.done();
+  if (complete) expectAllCounted(tally, folds.counts);
+  return { folds, custom: own, ...tally, complete };
+}
+
+type Tally = { read: number; lost: number; replaced: number };
+type Slices = ReturnType<typeof readDocuments>;
+
+async function* tallied(slices: Slices, tally: Tally): Slices {
+  for await (const slice of slices) {
+    for (const { rowStart, rowEnd } of slice.lost) tally.lost += rowEnd - rowStart;
+    tally.read += slice.key.length + slice.setAside.length;
+    tally.replaced += slice.replaced;
+    yield slice;
+  }
+}
+
+/** Drains the flow with its progress shown; false where the run was asked to stop before its end. */
+async function follow(
+  flow: ReturnType<typeof influenceGraph>,
+  pool: WorkerPool,
+  { progress, signal }: StageHooks,
+): Promise<boolean> {
+  let shown = 0;
+  // A slice of a large model takes a minute: tokens are shown as its parts are done.
+  const showTokens = () => {
+    progress.advance({ documents: 0, tokens: pool.tokens - shown });
+    shown = pool.tokens;
+  };
+  const timer = setInterval(showTokens, 500);
+  const counted = flow.pipe(
+    tap((batch) => progress.advance({ documents: batch.key.length + batch.setAside.length, tokens: 0 })),
+  );
+  try {
+    await lastValueFrom(counted, { defaultValue: null });
+    showTokens();
+    return !signal.aborted;
+  } catch (error) {
+    if (error instanceof StoppedError) return false;
+    throw error;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** read = scored + set aside: an operator that drops a document without a word would bias every statistic. */
+function expectAllCounted({ read }: Tally, counts: OpenFold): void {
+  const { read: counted } = counts.result() as DocumentCounts;
+  if (counted === read) return;
+  throw new IntegrityError(
+    `the run read ${read} documents and counted ${counted} as scored or set aside: an operator of the configuration drops or adds ` +
+      'documents; put those it drops into setAside',
+  );
+}
+
+/** Seconds of each part of a run, by a clock that never goes back. */
+export class Clock {
+  readonly seconds: Record<string, number> = {};
+  private since = performance.now();
+
+  lap(name: string): void {
+    const now = performance.now();
+    this.seconds[name] = (now - this.since) / 1000;
+    this.since = now;
+  }
+}

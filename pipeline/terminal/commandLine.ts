@@ -1,0 +1,248 @@
+/** The command line: reads the configuration, starts the stage that was asked for, and turns every ending into an exit code. */
+import { resolve } from 'node:path';
+import { Command, CommanderError, Help } from 'commander';
+import { printableLine, printableText } from '../../operators/report/printableText.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import {
+  type Configuration,
+  configurationJsonSchema,
+  configurationRows,
+  defaultsTable,
+} from '../../schemas/configuration.ts';
+import { UsageError } from '../../schemas/errors.ts';
+import type { Override } from '../configuration/overrides.ts';
+import { parseYaml } from '../configuration/parseYaml.ts';
+import { readConfiguration } from '../configuration/readConfiguration.ts';
+import { failureOf } from './failure.ts';
+import { createProgress, type Progress } from './progress.ts';
+import { listenForStop, processSignals, type SignalSource } from './stopSignals.ts';
+
+/** What a stage is given beside its configuration. */
+export interface StageHooks {
+  progress: Progress;
+  /** Aborted when the user asks to stop: the stage ends between batches. */
+  signal: AbortSignal;
+  log(line: string): void;
+}
+
+/** The stages, as pipeline/stages/stages.ts has them. */
+export interface Stages {
+  runStage(configuration: Configuration, hooks: StageHooks): Promise<{ exitCode: number; summary: string }>;
+  queriesStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }>;
+  planStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }>;
+}
+
+/** Where the command line reads and writes; a test gives its own. */
+export interface Surroundings {
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+  signals: SignalSource;
+  loadStages(): Promise<Stages>;
+}
+
+export const realSurroundings: Surroundings = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signals: processSignals,
+  loadStages: () => import('../stages/stages.ts'), // loaded late: --help need not wait for onnxruntime
+};
+
+/** Runs the program for the whole process. */
+export async function main(args: string[]): Promise<void> {
+  process.stdout.on('error', ignoreClosedPipe);
+  process.stderr.on('error', ignoreClosedPipe);
+  process.on('uncaughtException', (error) => {
+    const { text, exitCode } = failureOf(error);
+    process.stderr.write(`${printableText(text)}\n`);
+    process.exit(exitCode);
+  });
+  process.exitCode = await commandLine(args);
+}
+
+/** `headwater run … | head` closes the pipe: the run goes on, unread. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+/** Runs one command; `args` are those after the program's name. Gives the exit code and throws nothing. */
+export async function commandLine(args: string[], surroundings = realSurroundings): Promise<number> {
+  const outcome: Outcome = { exitCode: 0 };
+  try {
+    await program(surroundings, outcome).parseAsync(args, { from: 'user' });
+    return outcome.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // what it had to say is said
+    const { text, exitCode } = failureOf(error);
+    surroundings.stderr.write(`${printableText(text)}\n`);
+    return exitCode;
+  }
+}
+
+function program(surroundings: Surroundings, outcome: Outcome): Command {
+  const { stdout, stderr } = surroundings;
+  const root = new Command('headwater')
+    .description(packageJson.description)
+    .version(packageJson.version, '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(printableText(text)),
+      getOutHelpWidth: () => stdout.columns ?? 120,
+      getErrHelpWidth: () => stderr.columns ?? 120,
+    });
+  addStages(root, surroundings, outcome);
+  addDoctor(root, stdout, outcome);
+  addConfig(root, stdout);
+  return root;
+}
+
+interface Outcome {
+  exitCode: number;
+}
+
+function addStages(root: Command, surroundings: Surroundings, outcome: Outcome): void {
+  for (const [name, { description, start }] of Object.entries(stageCommands)) {
+    const command = withConfigurationOptions(root.command(name)).description(description);
+    command.action(async (path: string, options: Options) => {
+      outcome.exitCode = await runCommand(path, options, surroundings, start);
+    });
+  }
+}
+
+function addDoctor(root: Command, stdout: NodeJS.WriteStream, outcome: Outcome): void {
+  const command = root.command('doctor').description('what this machine has, and whether Headwater can run on it');
+  command.action(async () => {
+    const { checkLines, checkMachine, examineMachine } = await import('../machine/doctor.ts');
+    const checks = checkMachine(await examineMachine());
+    stdout.write(`${checkLines(checks).join('\n')}\n`);
+    outcome.exitCode = checks.some(({ ok }) => ok === false) ? 1 : 0;
+  });
+}
+
+function addConfig(root: Command, stdout: NodeJS.WriteStream): void {
+  const command = root
+    .command('config')
+    .description('what a configuration may hold')
+    .option('--defaults', 'every key with its default, as a Markdown table')
+    .option('--json-schema', 'the JSON Schema, for editors');
+  command.action(({ defaults, jsonSchema }: { defaults?: boolean; jsonSchema?: boolean }) => {
+    if (defaults === jsonSchema)
+      throw new UsageError(
+        `headwater config expected --defaults or --json-schema, got ${defaults ? 'both' : 'neither'}: give one`,
+      );
+    stdout.write(defaults ? defaultsTable() : `${JSON.stringify(configurationJsonSchema(), null, 2)}\n`);
+  });
+}
+
+interface Options {
+  out?: string;
+  workers?: string;
+  credits?: string;
+  limit?: string;
+  skip?: string;
+  set?: string[];
+  quiet?: boolean;
+}
+
+type Start = (
+  stages: Stages,
+  configuration: Configuration,
+  hooks: StageHooks,
+) => Promise<{ exitCode?: number; summary: string }>;
+
+/** The commands that take a configuration. */
+const stageCommands: Record<string, { description: string; start: Start }> = {
+  run: {
+    description: 'score every document of the corpus against every query, and write the run folder',
+    start: (stages, configuration, hooks) => stages.runStage(configuration, hooks),
+  },
+  queries: {
+    description: 'compute and cache the query gradients alone',
+    start: (stages, configuration, hooks) => stages.queriesStage(configuration, hooks),
+  },
+  plan: {
+    description: 'what a run will cost: tokens, time and memory, parameters tracked and skipped',
+    start: (stages, configuration, hooks) => stages.planStage(configuration, hooks),
+  },
+};
+
+function withConfigurationOptions(command: Command): Command {
+  return command
+    .argument('<CONFIG.yaml>', 'the configuration')
+    .option('--out <folder>', 'the run folder')
+    .option('--workers <n>', 'worker threads (pool.workers)')
+    .option('--credits <n>', 'batches in flight (pool.credits)')
+    .option('--limit <n>', 'documents read at most (corpus.limit)')
+    .option('--skip <n>', 'documents passed over at the start (corpus.skip)')
+    .option('--set <key=value>', 'any key of the configuration, once or more', (text, before: string[] = []) => [
+      ...before,
+      text,
+    ])
+    .option('--quiet', 'no progress; the summary and errors still come')
+    .addHelpText('after', ({ command }) => keysHelp(command));
+}
+
+/** The keys of the configuration, laid out as commander lays out options. */
+function keysHelp(command: Command): string {
+  const help = Object.assign(new Help(), command.configureHelp());
+  help.prepareContext({ helpWidth: command.configureOutput().getOutHelpWidth?.() });
+  const rows = configurationRows();
+  const width = Math.max(...rows.map(({ key }) => key.length));
+  const lines = rows.map((row) =>
+    help.formatItem(
+      row.key,
+      width,
+      `${row.meaning} [${row.values}; ${row.default === 'required' ? '' : 'default: '}${row.default}]`,
+      help,
+    ),
+  );
+  return ['', 'Keys of the configuration, and of --set:', ...lines].join('\n');
+}
+
+/** Values go through YAML, so that the schema sees numbers as numbers and names the option where they are wrong. */
+function overridesOf(options: Options): Override[] {
+  const keys = {
+    workers: 'pool.workers',
+    credits: 'pool.credits',
+    limit: 'corpus.limit',
+    skip: 'corpus.skip',
+  } as const;
+  const overrides = Object.entries(keys).flatMap(([name, key]): Override[] => {
+    const text = options[name as keyof typeof keys];
+    if (text === undefined) return [];
+    const { value } = parseYaml(text);
+    return [{ option: `--${name} ${printableLine(text)}`, path: key.split('.'), value: value ?? text }];
+  });
+  if (options.out === undefined) return overrides;
+  const out = options.out && resolve(options.out); // relative to where the command was typed, unlike the file's own paths
+  return [...overrides, { option: `--out ${printableLine(options.out)}`, path: ['out'], value: out }];
+}
+
+async function runCommand(path: string, options: Options, surroundings: Surroundings, start: Start): Promise<number> {
+  const { stdout, stderr, signals, loadStages } = surroundings;
+  const { configuration } = await readConfiguration(path, options.set, overridesOf(options));
+  const progress = createProgress({ stream: stderr, quiet: options.quiet ?? false });
+  const stop = listenForStop(signals, (signal) =>
+    progress.log(`${signal}: stopping after the batches in flight; once more to stop at once`),
+  );
+  try {
+    const hooks = { progress, signal: stop.aborted, log: progress.log };
+    const { exitCode = 0, summary } = await start(await loadStages(), configuration, hooks);
+    progress.stop();
+    if (summary) stdout.write(`${printableText(summary)}\n`);
+    return stop.exitCode() ?? exitCode;
+  } catch (error) {
+    progress.stop();
+    const stopped = stop.exitCode();
+    if (stopped === null || !isAbort(error, stop.aborted)) throw error;
+    return stopped;
+  } finally {
+    stop.close();
+  }
+}
+
+/** Whether an error only says that work was stopped as asked. */
+function isAbort(error: unknown, signal: AbortSignal): boolean {
+  return error === signal.reason || (error instanceof Error && error.name === 'AbortError');
+}

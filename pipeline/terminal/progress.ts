@@ -1,0 +1,181 @@
+/** Shows how far long work is, how fast it goes and how long it will take: a bar on a terminal, plain lines elsewhere. */
+import { MultiBar } from 'cli-progress';
+import { printableLine, printableText } from '../../operators/report/printableText.ts';
+
+/** What a stage tells of its progress. */
+export interface Progress {
+  /** Begins a stage, and ends the one before it. */
+  stage(name: string, totalDocuments?: number): void;
+  /** Adds what was done since the last call. */
+  advance(step: { documents: number; tokens: number }): void;
+  /** Ends the stage with a line that says what it did. */
+  done(): void;
+}
+
+/** Progress as the command line holds it. */
+export interface ShownProgress extends Progress {
+  /** A line of news; on a terminal it goes above the bar. */
+  log(line: string): void;
+  /** Takes the bar away without a word, for work that failed. */
+  stop(): void;
+}
+
+export interface ProgressSettings {
+  stream: NodeJS.WriteStream;
+  quiet: boolean;
+  /** Milliseconds that never go back: a wall clock may jump. */
+  now?: () => number;
+}
+
+const lineEvery = 10_000; // ms
+const rateOver = 30_000; // ms
+const barWidth = 20; // characters
+
+export function createProgress({ stream, quiet, now = () => performance.now() }: ProgressSettings): ShownProgress {
+  if (quiet) return { stage() {}, advance() {}, done() {}, log() {}, stop() {} };
+  return stream.isTTY ? barProgress(stream, now) : lineProgress(stream, now);
+}
+
+function lineProgress(stream: NodeJS.WriteStream, now: () => number): ShownProgress {
+  let stage: Stage | null = null;
+  let shownAt = 0;
+  const log = (line: string): void => void stream.write(`${printableText(line)}\n`);
+  const progress: ShownProgress = {
+    stage(name, totalDocuments) {
+      progress.done();
+      stage = openStage(name, totalDocuments, now());
+      shownAt = now();
+      log(`${stage.name}: ${totalDocuments === undefined ? 'begins' : `${count(totalDocuments)} documents`}`);
+    },
+    advance(step) {
+      if (!stage) return;
+      advance(stage, step, now());
+      if (now() - shownAt < lineEvery) return;
+      shownAt = now();
+      log(`${stage.name}: ${stateOf(stage, now())}`);
+    },
+    done() {
+      if (stage) log(`${stage.name}: ${endOf(stage, now())}`);
+      stage = null;
+    },
+    log,
+    stop() {
+      stage = null;
+    },
+  };
+  return progress;
+}
+
+/** The drawing is cli-progress's; numbers and clock are ours, for its own rates follow the wall clock. */
+function barProgress(stream: NodeJS.WriteStream, now: () => number): ShownProgress {
+  let stage: Stage | null = null;
+  let bars: MultiBar | null = null;
+  const log = (line: string): void => {
+    if (bars) bars.log(`${printableText(line)}\n`);
+    else stream.write(`${printableText(line)}\n`);
+  };
+  const close = (): void => {
+    bars?.update(); // writes what was logged since the last drawing
+    bars?.stop();
+    bars = null;
+    stage = null;
+  };
+  const progress: ShownProgress = {
+    stage(name, totalDocuments) {
+      progress.done();
+      const opened = openStage(name, totalDocuments, now());
+      stage = opened;
+      bars = openBar(stream, () => `${opened.name} ${barOf(opened)}${stateOf(opened, now())}`);
+    },
+    advance(step) {
+      if (stage) advance(stage, step, now());
+    },
+    done() {
+      if (!stage) return;
+      const end = `${stage.name}: ${endOf(stage, now())}`;
+      close();
+      log(end);
+    },
+    log,
+    stop: close,
+  };
+  return progress;
+}
+
+function openBar(stream: NodeJS.WriteStream, format: () => string): MultiBar {
+  const bars = new MultiBar({
+    stream,
+    format,
+    fps: 5,
+    clearOnComplete: true,
+    forceRedraw: true, // a logged line wipes the bar
+    gracefulExit: false, // signals are the command line's
+    hideCursor: null,
+    linewrap: true, // an escape to switch wrapping off would outlive a killed process
+  });
+  bars.create(1, 0);
+  return bars;
+}
+
+interface Stage {
+  name: string;
+  total: number | undefined;
+  documents: number;
+  tokens: number;
+  startedAt: number;
+  /** Where the counts stood, about once a second, over the last half minute. */
+  marks: { at: number; documents: number; tokens: number }[];
+}
+
+function openStage(name: string, total: number | undefined, at: number): Stage {
+  const marks = [{ at, documents: 0, tokens: 0 }];
+  return { name: printableLine(name), total, documents: 0, tokens: 0, startedAt: at, marks };
+}
+
+function advance(stage: Stage, step: { documents: number; tokens: number }, at: number): void {
+  stage.documents += step.documents;
+  stage.tokens += step.tokens;
+  const { marks, documents, tokens } = stage;
+  if (at - marks.at(-1)!.at < 1000) return;
+  marks.push({ at, documents, tokens });
+  while (marks.length > 2 && at - marks[1].at >= rateOver) marks.shift();
+}
+
+/** `24 % (1,200 of 5,000 documents), 3 min 57 s left, 16 documents/s, 4,210 tokens/s`: a narrow terminal cuts the end. */
+function stateOf({ total, documents, tokens, marks }: Stage, at: number): string {
+  const since = (at - marks[0].at) / 1000;
+  const perSecond = (now: number, then: number): number => (since > 0 ? (now - then) / since : 0);
+  const speed = perSecond(documents, marks[0].documents);
+  const speeds = `${rate(speed)} documents/s, ${rate(perSecond(tokens, marks[0].tokens))} tokens/s`;
+  if (!total) return `${count(documents)} documents, ${speeds}`;
+  const left = speed === 0 ? '' : `, ${duration((total - documents) / speed)} left`;
+  const share = Math.floor((100 * documents) / total);
+  return `${share} % (${count(documents)} of ${count(total)} documents)${left}, ${speeds}`;
+}
+
+function endOf({ documents, tokens, startedAt }: Stage, at: number): string {
+  const seconds = (at - startedAt) / 1000;
+  const speeds = `${rate(documents / seconds)} documents/s, ${rate(tokens / seconds)} tokens/s`;
+  return `${count(documents)} documents, ${count(tokens)} tokens in ${duration(seconds)}${seconds > 0 ? ` (${speeds})` : ''}`;
+}
+
+function barOf({ total, documents }: Stage): string {
+  if (!total) return '';
+  const full = Math.min(barWidth, Math.floor((barWidth * documents) / total));
+  return `${'█'.repeat(full)}${'░'.repeat(barWidth - full)} `;
+}
+
+const count = (n: number): string => n.toLocaleString('en');
+
+function rate(perSecond: number): string {
+  return perSecond >= 10 ? count(Math.round(perSecond)) : String(Number(perSecond.toPrecision(2)));
+}
+
+/** `2 h 5 min`, `3 min 57 s`, `0.4 s` */
+export function duration(seconds: number): string {
+  if (seconds < 10) return `${Math.max(0, Number(seconds.toFixed(1)))} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${count(Math.floor(whole / 3600))} h ${Math.floor((whole % 3600) / 60)} min`;
+}
