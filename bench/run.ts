@@ -62,6 +62,8 @@ function configuration(limit: number): HeadwaterConfiguration {
     projection: { kind: 'random', k: 64 },
     topK: 100,
     pool: { workers },
+    // Nothing is padded here, so a slice may be one document: the workers then start and end together, as in a long run.
+    slice: { documents: 1 },
     out: 'out',
     cache: 'cache',
   };
