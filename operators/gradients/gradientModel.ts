@@ -91,9 +91,7 @@ export async function writeGradientModel(
   if (matrices.size > 0) await writeArrays(join(home, projectionFile), layout, matrices);
   addGradients(forward, settings, modules, projections, layout);
   const path = join(home, `gradients-${key.slice(0, 16)}.onnx`);
-  await writeOnce(path, async function* () {
-    yield { at: 0, piece: lowerToOnnx(forward.graph) };
-  });
+  await writeOnce(path, [lowerToOnnx(forward.graph)]);
   return { path, modules, widths };
 }
 

@@ -1,7 +1,8 @@
 /** Finds the tensors of a safetensors file or a folder of shards, reads them as float32 in pieces, and writes such files. */
-import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { InputError, ResourceError } from '../../schemas/errors.ts';
+import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { InputError } from '../../schemas/errors.ts';
+import { writeShared } from '../files/wholeFile.ts';
 
 /** Where one tensor lies: `bytes` bytes at `offset` of `file`, row-major, little-endian. */
 export interface TensorEntry {
@@ -295,32 +296,21 @@ export interface TensorToWrite {
   pieces: Iterable<Float32Array | Float64Array> | AsyncIterable<Float32Array | Float64Array>;
 }
 
-/**
- * Writes a safetensors file that is either whole or not there: into a temporary file beside it, flushed, then renamed.
- * Throws ResourceError with the path when the disk refuses.
- */
+/** Writes a safetensors file that is either whole or not there. Throws ResourceError with the path when the disk refuses. */
 export async function writeSafetensors(
   path: string,
   metadata: Record<string, string>,
   tensors: TensorToWrite[],
 ): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    const handle = await open(temporary, 'w');
-    try {
-      await writeFully(handle, headerOf(metadata, tensors));
-      for (const tensor of tensors) await writeTensor(handle, tensor);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    if (!(cause as NodeJS.ErrnoException).code) throw cause;
-    throw new ResourceError(`writeSafetensors could not write ${path}: ${(cause as Error).message}`, { cause });
-  }
+  await writeShared(path, piecesOfFile(metadata, tensors));
+}
+
+async function* piecesOfFile(
+  metadata: Record<string, string>,
+  tensors: TensorToWrite[],
+): AsyncGenerator<ArrayBufferView> {
+  yield headerOf(metadata, tensors);
+  for (const tensor of tensors) yield* piecesOfTensor(tensor);
 }
 
 function headerOf(metadata: Record<string, string>, tensors: TensorToWrite[]): Buffer {
@@ -339,13 +329,12 @@ function headerOf(metadata: Record<string, string>, tensors: TensorToWrite[]): B
   return Buffer.concat([length, json, padding]);
 }
 
-async function writeTensor(handle: FileHandle, { name, dtype, shape, pieces }: TensorToWrite): Promise<void> {
+async function* piecesOfTensor({ name, dtype, shape, pieces }: TensorToWrite): AsyncGenerator<ArrayBufferView> {
   const Values = dtype === 'F32' ? Float32Array : Float64Array;
   let written = 0;
   for await (const piece of pieces) {
-    const values = piece instanceof Values ? piece : Values.from(piece);
-    await writeFully(handle, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-    written += values.length;
+    yield piece instanceof Values ? piece : Values.from(piece);
+    written += piece.length;
   }
   if (written !== elementsOf(shape))
     throw new Error(
@@ -371,19 +360,6 @@ async function readFully(handle: FileHandle, bytes: Uint8Array, position: number
       );
     at += bytesRead;
   }
-}
-
-async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  // One write call moves at most 2 GiB on Linux.
-  for (let at = 0; at < bytes.length; )
-    at += (await handle.write(bytes, at, Math.min(bytes.length - at, 2 ** 30))).bytesWritten;
-}
-
-/** Makes the rename itself durable. Windows has no such call and reports EPERM. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => null);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }
 
 function elementsOf(shape: number[]): number {

@@ -1,8 +1,8 @@
 /** Writes tensors to an ONNX external data file: float32, each at a page boundary so that the pages can be shared by all workers. */
-import { randomUUID } from 'node:crypto';
-import { access, open, rename, rm } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
+import { type Pieces, writeShared } from '../files/wholeFile.ts';
 import type { External } from './graph/tensorGraph.ts';
-import { readTensorPieces, type TensorIndex } from './safetensors.ts';
+import { readTensorPieces, type TensorEntry, type TensorIndex } from './safetensors.ts';
 
 const PAGE_BYTES = 4096;
 
@@ -29,59 +29,41 @@ export async function writeModelWeights(
   layout: Map<string, External>,
   tensors: TensorIndex,
 ): Promise<void> {
-  await writeOnce(path, async function* () {
-    for (const [name, { offset }] of layout) {
-      let at = offset;
-      const entry = tensors.get(name);
-      if (!entry) continue;
-      for await (const piece of readTensorPieces(entry)) {
-        yield { at, piece };
-        at += piece.byteLength;
-      }
-    }
-  });
+  await writeOnce(
+    path,
+    pagesOf(layout, (name) => readTensorPieces(tensors.get(name) as TensorEntry)),
+  );
 }
 
 /** Writes whole arrays where `layout` says; does nothing if the file is there. */
 export async function writeArrays(path: string, layout: Map<string, External>, arrays: Map<string, Float32Array>) {
-  await writeOnce(path, async function* () {
-    for (const [name, piece] of arrays) yield { at: (layout.get(name) as External).offset, piece };
-  });
+  await writeOnce(
+    path,
+    pagesOf(layout, (name) => [arrays.get(name) as Float32Array]),
+  );
 }
 
-/** Writes a file under another name and renames it, so that a file with its name is whole. */
-export async function writeOnce(
-  path: string,
-  pieces: () => AsyncIterable<{ at: number; piece: Float32Array | Uint8Array }>,
-): Promise<void> {
-  if (await exists(path)) return;
-  const temporary = `${path}.${randomUUID()}.part`;
-  try {
-    const file = await open(temporary, 'wx');
-    try {
-      for await (const { at, piece } of pieces())
-        await writeAll(file, new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength), at);
-      await file.sync();
-    } finally {
-      await file.close();
+/** The tensors one behind the other, each followed by zeros up to the next one's page. */
+async function* pagesOf(
+  layout: Map<string, External>,
+  piecesOf: (name: string) => Pieces,
+): AsyncGenerator<ArrayBufferView> {
+  let at = 0;
+  for (const [name, { offset }] of layout) {
+    if (offset > at) yield new Uint8Array(offset - at);
+    at = offset;
+    for await (const piece of piecesOf(name)) {
+      yield piece;
+      at += piece.byteLength;
     }
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
   }
 }
 
-/** `write` may write less than it is given, and no more than 2 GiB. */
-async function writeAll(file: Awaited<ReturnType<typeof open>>, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.byteLength; ) {
-    const length = Math.min(bytes.byteLength - done, 2 ** 30);
-    done += (await file.write(bytes, done, length, at + done)).bytesWritten;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
+/** Writes a file of the cache whose name tells its content; does nothing if it is there. */
+export async function writeOnce(path: string, pieces: Pieces): Promise<void> {
+  const there = await access(path).then(
     () => true,
     () => false,
   );
+  if (!there) await writeShared(path, pieces);
 }

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import parquet, { type Field, type ParquetWriter } from 'parquetjs-lite';
 import type { TableRow } from '../../schemas/operators.ts';
-import { openWholeFile, type WholeFile } from './wholeFile.ts';
+import { openWholeFile, type WholeFile } from '../files/wholeFile.ts';
 
 export type ColumnType = 'string' | 'double' | 'int32' | 'int64' | 'boolean';
 

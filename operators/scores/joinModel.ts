@@ -8,9 +8,7 @@ import type { QueryCache } from '../queries/queryCache.ts';
 /** Writes the model beside the cache, whose bytes it maps as its weights: all workers share them, nothing is copied. */
 export async function writeJoinModel(cache: QueryCache): Promise<string> {
   const path = join(dirname(cache.path), `${basename(cache.path, '.safetensors')}-join.onnx`);
-  await writeOnce(path, async function* () {
-    yield { at: 0, piece: lowerToOnnx(joinGraph(cache)) };
-  });
+  await writeOnce(path, [lowerToOnnx(joinGraph(cache))]);
   return path;
 }
 

@@ -282,7 +282,7 @@ describe('writeSafetensors', () => {
 
   test('names the path when the disk refuses', async () => {
     const path = join(folder, 'absent', 'x.safetensors');
-    await expect(writeSafetensors(path, {}, [])).rejects.toThrow(/could not write .*absent.*ENOENT/);
+    await expect(writeSafetensors(path, {}, [])).rejects.toThrow(/cannot write .*absent.*ENOENT/);
     await expect(writeSafetensors(path, {}, [])).rejects.toBeInstanceOf(ResourceError);
   });
 });

@@ -1,5 +1,7 @@
-/** A file that stands under its name only once it is whole: written as `NAME.partial`, flushed to the disk, then renamed. */
+/** A file that stands under its name only once it is whole: written under another name, flushed to the disk, then renamed. */
+import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { ResourceError } from '../../schemas/errors.ts';
 
 export interface WholeFile {
@@ -11,9 +13,11 @@ export interface WholeFile {
   abandon(): Promise<void>;
 }
 
-/** Throws ResourceError, from here and from every method, when the disk or the rights do not suffice. */
-export async function openWholeFile(path: string): Promise<WholeFile> {
-  const partial = `${path}.partial`;
+/**
+ * `partial` is where it is written until it is whole; processes that may write the same file at once need one each.
+ * Throws ResourceError, from here and from every method, when the disk or the rights do not suffice.
+ */
+export async function openWholeFile(path: string, partial = `${path}.partial`): Promise<WholeFile> {
   const handle = await named(path, () => open(partial, 'w'));
   let last: Promise<void> = Promise.resolve();
   let pending = true;
@@ -38,6 +42,20 @@ export async function openWholeFile(path: string): Promise<WholeFile> {
   };
 }
 
+/** A file that processes may share, such as a cache: `write` appends to it, and it is there once all that `write` yields is. */
+export async function writeShared(path: string, pieces: Pieces): Promise<void> {
+  const file = await openWholeFile(path, `${path}.${randomUUID()}.partial`);
+  try {
+    for await (const piece of pieces)
+      await file.write(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
+    await file.commit();
+  } finally {
+    await file.abandon();
+  }
+}
+
+export type Pieces = Iterable<ArrayBufferView> | AsyncIterable<ArrayBufferView>;
+
 /** Writes each line with a line feed behind it. */
 export async function writeLines(path: string, lines: Iterable<string>): Promise<void> {
   const file = await openWholeFile(path);
@@ -53,10 +71,18 @@ async function publish(handle: FileHandle, partial: string, path: string): Promi
   try {
     await handle.sync().finally(() => handle.close());
     await rename(partial, path);
+    await syncFolder(dirname(path));
   } catch (error) {
     await rm(partial, { force: true });
     throw error;
   }
+}
+
+/** Makes the rename itself outlast a power cut, where the file system lets a folder be flushed. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => null);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
 }
 
 async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -64,8 +90,11 @@ async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ResourceError(`cannot write ${path}: ${reason}; make room or grant rights there, or name another --out`, {
-      cause,
-    });
+    throw new ResourceError(
+      `cannot write ${path}: ${reason}; make room or grant rights there, or name another folder with --out or --set cache=…`,
+      {
+        cause,
+      },
+    );
   }
 }

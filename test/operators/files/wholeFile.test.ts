@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openWholeFile, writeLines } from '../../../operators/report/wholeFile.ts';
+import { openWholeFile, writeLines } from '../../../operators/files/wholeFile.ts';
 
 let folder: string;
 let path: string;
