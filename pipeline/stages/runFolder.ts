@@ -16,7 +16,7 @@ import { scoreColumns, scoreRows } from '../../operators/report/scoreRows.ts';
 import { skippedColumns, skippedRows } from '../../operators/report/skippedRows.ts';
 import { sourceColumns, sourceRows } from '../../operators/report/sourceRows.ts';
 import { scoreMeaning, summary } from '../../operators/report/summary.ts';
-import { writeLines } from '../../operators/report/wholeFile.ts';
+import { writeLines } from '../../operators/files/wholeFile.ts';
 import {
   type Columns,
   inferColumns,
