@@ -15,6 +15,8 @@ export class WorkerPool {
   private readonly facts: RunFacts;
   private readonly batchTokens: number;
   private readonly signals = new Int32Array(new SharedArrayBuffer(8));
+  /** Rejects when a thread dies outside a task, for Piscina then leaves the tasks that wait unanswered. */
+  private readonly died: Promise<never>;
 
   constructor(workers: number, facts: RunFacts, batchTokens: number) {
     this.workers = workers;
@@ -32,6 +34,8 @@ export class WorkerPool {
       // Closing waits for the task at hand, however long a gradient takes.
       closeTimeout: 2 ** 31 - 1,
     });
+    this.died = new Promise((_, reject) => this.piscina.on('error', reject));
+    this.died.catch(() => {}); // met by whoever waits for a task
   }
 
   /** The batch that comes of `batch`. Throws HeadwaterError; `StoppedError` where the pool was asked to stop. */
@@ -42,7 +46,7 @@ export class WorkerPool {
   ): Promise<Out> {
     const { facts, batchTokens, signals } = this;
     const task: PoolTask = { kind, operators, facts, batchTokens, batch, signals };
-    const answer = (await this.piscina.run(task)) as PoolAnswer;
+    const answer = (await Promise.race([this.piscina.run(task), this.died]).catch(threadDied)) as PoolAnswer;
     if ('batch' in answer) return answer.batch as Out;
     const { message, exitCode, stack } = answer.failure;
     if (exitCode === STOPPED) throw new StoppedError(message, exitCode);
@@ -59,8 +63,16 @@ export class WorkerPool {
     Atomics.store(this.signals, STOP, 1);
   }
 
-  /** Waits for the tasks at hand and ends the threads. */
+  /** Waits for the gradient calls at hand and ends the threads; tasks that are left are dropped. */
   async close(): Promise<void> {
-    await this.piscina.close({ force: false });
+    this.stop();
+    await this.piscina.close({ force: true });
   }
 }
+
+function threadDied(cause: NodeJS.ErrnoException): never {
+  if (cause.code === 'ERR_WORKER_OUT_OF_MEMORY') throw cause;
+  throw new HeadwaterError(`a worker thread ended before its task did: ${cause.message}`, THREAD_DIED, { cause });
+}
+
+const THREAD_DIED = 70;

@@ -167,6 +167,23 @@ describe('an operator of the user’s own', () => {
       /observer 1 of operators failed: blind/,
     ],
   ];
+  it('that ends its thread ends the run, which does not wait for it', async () => {
+    const code = map(`takes: 'scores', gives: 'scores', lane: 'pool'`, 'process.exit(3);');
+    const failed = await command('run', await runWith(code, { slice: { documents: 1 } }), '--quiet');
+    expect(failed.stderr).toContain('a worker thread ended before its task did');
+    expect(failed.exitCode).toBe(70);
+  });
+
+  it('that cannot be resolved in a worker ends the run, with tasks waiting', async () => {
+    const code = `
+      import { isMainThread } from 'node:worker_threads';
+      if (!isMainThread) throw new Error('not in a thread');
+      ${map(`takes: 'scores', gives: 'scores', lane: 'pool'`, 'return batch;')}`;
+    const failed = await command('run', await runWith(code, { slice: { documents: 1 } }), '--quiet');
+    expect(failed.stderr).toMatch(/own\.js could not be loaded: not in a thread/);
+    expect(failed.exitCode).toBe(3);
+  });
+
   it.each(faults)('that %s is named, and the run ends with exit 3 or 5', async (_name, code, message) => {
     const failed = await command('run', await runWith(code), '--quiet');
     expect(failed.stderr).toMatch(message);
