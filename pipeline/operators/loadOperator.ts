@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { OperatorFunction } from 'rxjs';
+import { tsImport } from 'tsx/esm/api';
 import type { ScoreBatch } from '../../schemas/batches.ts';
 import { InputError } from '../../schemas/errors.ts';
 import { type FoldOperator, type MapOperator, nounOrder } from '../../schemas/operators.ts';
@@ -20,12 +21,26 @@ export type AnyOperator = MapOperator | FoldOperator | Observer;
 /** The default export of `module`. Throws InputError naming the file and what it lacks. */
 export async function loadOperator(module: string): Promise<AnyOperator> {
   const file = module.startsWith('file:') ? fileURLToPath(module) : module;
-  const { default: operator } = await import(module).catch((cause: Error) => {
+  const operator = await defaultExport(module).catch((cause: Error) => {
     throw new InputError(`operator ${file} could not be loaded: ${cause.message}`, { cause });
   });
   const fault = faultOf(operator);
   if (fault) throw new InputError(`operator ${file}: expected the default export to be ${fault}`);
   return operator as AnyOperator;
+}
+
+const ownOperators = new URL('../../operators/', import.meta.url).href;
+
+/** A user's file may lie in any folder, with a package.json that says `type: module` or with none: tsx then makes it CommonJS. */
+async function defaultExport(module: string): Promise<unknown> {
+  if (module.startsWith(ownOperators)) return (await import(module)).default;
+  const { default: exported } = await tsImport(module, { parentURL: import.meta.url, tsconfig: false });
+  // CommonJS made of a module carries its default export one level down.
+  return isWrapped(exported) ? exported.default : exported;
+}
+
+function isWrapped(exported: unknown): exported is { default: unknown } {
+  return typeof exported === 'object' && exported !== null && 'default' in exported && !('kind' in exported);
 }
 
 /** SHA-256 of the module's own text: a changed operator is another operator. */

@@ -12,12 +12,17 @@ export interface PoolTask {
   facts: RunFacts;
   batchTokens: number;
   batch: DocumentColumns;
-  /** Shared with the main thread: a stop flag, and a count of tokens done. */
+  /** Shared with the main thread: at the places below. */
   signals: Int32Array;
 }
 
+/** 1 once tasks are to end. */
 export const STOP = 0;
+/** Tokens that carried loss, done so far. */
 export const TOKENS = 1;
+/** Tasks that threads are inside of. */
+export const RUNNING = 2;
+export const SIGNALS = 3;
 /** The exit code by which the main thread knows a task that was asked to stop. */
 export const STOPPED = 130;
 
@@ -27,20 +32,24 @@ const open = new Map<string, Promise<OpenOperator>>();
 export type PoolAnswer = { batch: DocumentColumns } | { failure: { message: string; exitCode: number; stack: string } };
 
 export default async function answerTask(task: PoolTask): Promise<PoolAnswer> {
+  Atomics.add(task.signals, RUNNING, 1);
   try {
     return { batch: await runTask(task) };
   } catch (error) {
     const { message = String(error), exitCode = 1, stack = '' } = (error ?? {}) as Partial<HeadwaterError>;
     return { failure: { message, exitCode, stack } };
+  } finally {
+    Atomics.sub(task.signals, RUNNING, 1);
   }
 }
 
 async function runTask({ kind, operators, facts, batchTokens, batch, signals }: PoolTask): Promise<DocumentColumns> {
-  const chain = await Promise.all(operators.map((spec) => openOnce(spec, facts)));
   // A thread must not be ended inside onnxruntime: a stopped run ends between two calls.
   const expectRunning = () => {
     if (Atomics.load(signals, STOP) === 1) throw new HeadwaterError('stopped', STOPPED);
   };
+  expectRunning();
+  const chain = await Promise.all(operators.map((spec) => openOnce(spec, facts)));
   expectRunning();
   if (kind === 'project') return runChain(chain, batch);
   return runFused(chain, batch, batchTokens, (tokens) => {

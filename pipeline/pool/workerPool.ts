@@ -1,10 +1,11 @@
 /** The Piscina pool: tasks go to worker threads that live until the run ends and are never terminated while they compute. */
+import { setTimeout } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import type { DocumentColumns } from '../../schemas/batches.ts';
 import { HeadwaterError } from '../../schemas/errors.ts';
 import type { RunFacts } from '../../schemas/operators.ts';
 import type { OperatorSpec } from '../operators/loadOperator.ts';
-import { type PoolAnswer, type PoolTask, STOP, STOPPED, TOKENS } from './poolWorker.ts';
+import { type PoolAnswer, type PoolTask, RUNNING, SIGNALS, STOP, STOPPED, TOKENS } from './poolWorker.ts';
 
 /** A task ended early because the run was asked to stop. */
 export class StoppedError extends HeadwaterError {}
@@ -14,9 +15,11 @@ export class WorkerPool {
   private readonly piscina: Piscina;
   private readonly facts: RunFacts;
   private readonly batchTokens: number;
-  private readonly signals = new Int32Array(new SharedArrayBuffer(8));
-  /** Rejects when a thread dies outside a task, for Piscina then leaves the tasks that wait unanswered. */
-  private readonly died: Promise<never>;
+  private readonly signals = new Int32Array(new SharedArrayBuffer(4 * SIGNALS));
+  /** How to fail each task that is not answered yet. */
+  private readonly waiting = new Set<(fault: Error) => void>();
+  /** Why a thread died outside a task: Piscina then leaves the tasks that wait unanswered. */
+  private fault: Error | null = null;
 
   constructor(workers: number, facts: RunFacts, batchTokens: number) {
     this.workers = workers;
@@ -34,8 +37,10 @@ export class WorkerPool {
       // Closing waits for the task at hand, however long a gradient takes.
       closeTimeout: 2 ** 31 - 1,
     });
-    this.died = new Promise((_, reject) => this.piscina.on('error', reject));
-    this.died.catch(() => {}); // met by whoever waits for a task
+    this.piscina.on('error', (fault: Error) => {
+      this.fault = fault;
+      for (const fail of this.waiting) fail(fault);
+    });
   }
 
   /** The batch that comes of `batch`. Throws HeadwaterError; `StoppedError` where the pool was asked to stop. */
@@ -46,7 +51,7 @@ export class WorkerPool {
   ): Promise<Out> {
     const { facts, batchTokens, signals } = this;
     const task: PoolTask = { kind, operators, facts, batchTokens, batch, signals };
-    const answer = (await Promise.race([this.piscina.run(task), this.died]).catch(threadDied)) as PoolAnswer;
+    const answer = (await this.answer(task).catch(threadDied)) as PoolAnswer;
     if ('batch' in answer) return answer.batch as Out;
     const { message, exitCode, stack } = answer.failure;
     if (exitCode === STOPPED) throw new StoppedError(message, exitCode);
@@ -63,10 +68,30 @@ export class WorkerPool {
     Atomics.store(this.signals, STOP, 1);
   }
 
-  /** Waits for the gradient calls at hand and ends the threads; tasks that are left are dropped. */
+  /**
+   * Waits for the gradient calls at hand and ends the threads. Piscina's own `close` may end a thread inside a task when several are
+   * busy, which inside onnxruntime aborts the process: it is called once none is.
+   */
   async close(): Promise<void> {
     this.stop();
+    while (this.isBusy()) await setTimeout(20);
     await this.piscina.close({ force: true });
+  }
+
+  private answer(task: PoolTask): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.fault) reject(this.fault);
+      this.waiting.add(reject);
+      this.piscina
+        .run(task)
+        .then(resolve, reject)
+        .finally(() => this.waiting.delete(reject));
+    });
+  }
+
+  /** Where a thread could not start, tasks are left that nobody will answer: what counts then is whether any thread is inside one. */
+  private isBusy(): boolean {
+    return this.fault ? Atomics.load(this.signals, RUNNING) > 0 : this.waiting.size > 0;
   }
 }
 

@@ -8,6 +8,7 @@ import type { SourceCounts } from '../../operators/accumulators/sourceCounts.ts'
 import { rankedKeys, type TopDocuments } from '../../operators/accumulators/topDocuments.ts';
 import type { Corpus } from '../../operators/documents/corpus.ts';
 import { fetchDocuments } from '../../operators/documents/fetchDocuments.ts';
+import { writeLines } from '../../operators/files/wholeFile.ts';
 import type { QueryCache } from '../../operators/queries/queryCache.ts';
 import { correlationColumns, correlationRows } from '../../operators/report/correlationRows.ts';
 import { type CorpusDocument, documentColumns, documentRows } from '../../operators/report/documentRows.ts';
@@ -16,7 +17,6 @@ import { scoreColumns, scoreRows } from '../../operators/report/scoreRows.ts';
 import { skippedColumns, skippedRows } from '../../operators/report/skippedRows.ts';
 import { sourceColumns, sourceRows } from '../../operators/report/sourceRows.ts';
 import { scoreMeaning, summary } from '../../operators/report/summary.ts';
-import { writeLines } from '../../operators/files/wholeFile.ts';
 import {
   type Columns,
   inferColumns,
