@@ -40,8 +40,8 @@ try {
 
 /** Sentences of 8 to 15 words, no two alike, in row groups of 50,000. */
 async function writeDocuments(file: string): Promise<void> {
-  const words = `string_split('the river flows past an old mill where grain was once ground between two stones and sold in town', ' ')`;
-  const word = `list_extract(${words}, 1 + (hash(i, j) % 20)::INTEGER)`;
+  const words = `string_split('the river flows past an old mill where grain was once ground between two stones and sold in the town', ' ')`;
+  const word = `list_extract(${words}, 1 + (hash(i, j) % len(${words}))::INTEGER)`;
   const text = `list_reduce(list_transform(range(7 + (hash(i) % 8)::INTEGER), lambda j: ${word}), lambda a, b: a || ' ' || b)`;
   const rows = `SELECT 'document ' || i AS id, ${text} || ' ' || i AS text, 'source ' || i % 5 AS source FROM range(${documents}) AS numbers(i)`;
   const instance = await DuckDBInstance.create();
