@@ -2,5 +2,5 @@
 
 export { readConfiguration } from './configuration/readConfiguration.ts';
 export { type Flow, influenceGraph } from './influenceGraph.ts';
+export type { StageHooks } from './stages/stageHooks.ts';
 export { planStage, queriesStage, runStage } from './stages/stages.ts';
-export type { StageHooks } from './terminal/commandLine.ts';

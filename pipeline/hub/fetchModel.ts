@@ -4,7 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { readWeightMap, weightsFile } from '../../operators/gradients/safetensors.ts';
 import { printableLine } from '../../operators/report/printableText.ts';
 import { InputError, ResourceError } from '../../schemas/errors.ts';
-import type { StageHooks } from '../terminal/commandLine.ts';
+import type { StageHooks } from '../stages/stageHooks.ts';
 import { downloadBlob } from './downloadBlob.ts';
 import { HubCache, sizeOf } from './hubCache.ts';
 import { type HubSettings, hubSettings } from './hubSettings.ts';

@@ -49,12 +49,21 @@ async function runTask({ kind, operators, facts, batchTokens, batch, signals }: 
     if (Atomics.load(signals, STOP) === 1) throw new HeadwaterError('stopped', STOPPED);
   };
   expectRunning();
-  const chain = await Promise.all(operators.map((spec) => openOnce(spec, facts)));
+  const chain = await openAll(operators, facts);
   expectRunning();
   if (kind === 'project') return runChain(chain, batch);
   return runFused(chain, batch, batchTokens, (tokens) => {
     Atomics.add(signals, TOKENS, tokens);
     expectRunning();
+  });
+}
+
+/** Waits for every operator even where one fails: a task that ended while another's session is being made would take the process with it. */
+async function openAll(operators: OperatorSpec[], facts: RunFacts): Promise<OpenOperator[]> {
+  const opened = await Promise.allSettled(operators.map((spec) => openOnce(spec, facts)));
+  return opened.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
   });
 }
 

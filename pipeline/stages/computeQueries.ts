@@ -13,8 +13,8 @@ import type { ProjectedGradients } from '../../schemas/batches.ts';
 import { InputError } from '../../schemas/errors.ts';
 import type { ChainStep } from '../operators/customOperators.ts';
 import type { WorkerPool } from '../pool/workerPool.ts';
-import type { StageHooks } from '../terminal/commandLine.ts';
 import { type Prepared, queryFingerprint } from './prepare.ts';
+import type { StageHooks } from './stageHooks.ts';
 
 /** The cached gradients of the run's queries; computed and written if the cache has none. `reused` says which it was. */
 export async function cachedQueries(

@@ -11,10 +11,10 @@ import type { DocumentBatch, TokenWindowBatch } from '../../schemas/batches.ts';
 import type { Configuration } from '../../schemas/configuration.ts';
 import { InputError } from '../../schemas/errors.ts';
 import { WorkerPool } from '../pool/workerPool.ts';
-import type { StageHooks } from '../terminal/commandLine.ts';
 import { duration } from '../terminal/progress.ts';
 import { coverageLines } from './coverage.ts';
 import { gradientModel, gradientStep, type Prepared, prepare } from './prepare.ts';
+import type { StageHooks } from './stageHooks.ts';
 
 /** Documents looked at to estimate tokens, in so many places spread over the corpus. */
 const samplePlaces = 8;

@@ -17,7 +17,7 @@ import { fetchModel } from '../hub/fetchModel.ts';
 import { type ChainStep, type CustomOperators, chainSteps, loadCustomOperators } from '../operators/customOperators.ts';
 import { digestModule } from '../operators/loadOperator.ts';
 import { type PoolSize, poolSize } from '../pool/poolSize.ts';
-import type { StageHooks } from '../terminal/commandLine.ts';
+import type { StageHooks } from './stageHooks.ts';
 
 export interface Prepared {
   configuration: Configuration;

@@ -1,10 +1,6 @@
 /** The run stage: the one pass over the corpus, from the opened inputs to the run folder. */
 import { lastValueFrom, tap } from 'rxjs';
-import { correlations } from '../../operators/accumulators/correlations.ts';
-import { type DocumentCounts, documentCounts } from '../../operators/accumulators/documentCounts.ts';
-import { repeatedIds } from '../../operators/accumulators/repeatedIds.ts';
-import { sourceCounts } from '../../operators/accumulators/sourceCounts.ts';
-import { topDocuments } from '../../operators/accumulators/topDocuments.ts';
+import type { DocumentCounts } from '../../operators/accumulators/documentCounts.ts';
 import type { Corpus } from '../../operators/documents/corpus.ts';
 import { openCorpus } from '../../operators/documents/openCorpus.ts';
 import { readDocuments } from '../../operators/documents/readDocuments.ts';
@@ -15,12 +11,13 @@ import type { Configuration } from '../../schemas/configuration.ts';
 import { IntegrityError } from '../../schemas/errors.ts';
 import { influenceGraph } from '../influenceGraph.ts';
 import { type ChainStep, openFolds, openGraphMaps } from '../operators/customOperators.ts';
-import { type OpenFold, openFold } from '../operators/folds.ts';
+import type { OpenFold } from '../operators/folds.ts';
 import { StoppedError, WorkerPool } from '../pool/workerPool.ts';
-import type { StageHooks } from '../terminal/commandLine.ts';
 import { cachedQueries } from './computeQueries.ts';
 import { fullChain, gradientModel, gradientStep, type Prepared, prepare } from './prepare.ts';
 import { openRunFolder, type RunFolder } from './runFolder.ts';
+import type { StageHooks } from './stageHooks.ts';
+import { Clock, openRunFolds, type Streamed } from './streamed.ts';
 
 /** Runs the whole flow and writes the run folder; a stopped run writes what it has and says so in run.json. */
 export async function runStage(
@@ -64,31 +61,6 @@ async function poolChain(
   const join = { path: await writeJoinModel(cache), queries: cache.loss.length, widths: cache.widths };
   return { chain: fullChain(prepared, [gradients], [join]), queries: cache };
 }
-
-/** What one pass over the corpus leaves behind. */
-export interface Streamed {
-  folds: RunFolds;
-  custom: OpenFold[];
-  /** Rows read: every one of them is scored, set aside or lost. */
-  read: number;
-  /** Rows of files that broke while being read, under `onBadFile: skip`. */
-  lost: number;
-  /** Documents whose invalid text was replaced by U+FFFD. */
-  replaced: number;
-  complete: boolean;
-}
-
-/** The built-in folds; each run makes its own. */
-function openRunFolds({ facts }: Prepared) {
-  return {
-    top: openFold(topDocuments, undefined, facts),
-    correlations: openFold(correlations, undefined, facts),
-    sources: openFold(sourceCounts, undefined, facts),
-    counts: openFold(documentCounts, undefined, facts),
-    repeated: openFold(repeatedIds, undefined, facts),
-  };
-}
-export type RunFolds = ReturnType<typeof openRunFolds>;
 
 async function streamCorpus(
   prepared: Prepared,
@@ -177,16 +149,4 @@ function expectAllCounted({ read }: Tally, counts: OpenFold): void {
     `the run read ${read} documents and counted ${counted} as scored or set aside: an operator of the configuration drops or adds ` +
       'documents; put those it drops into setAside',
   );
-}
-
-/** Seconds of each part of a run, by a clock that never goes back. */
-export class Clock {
-  readonly seconds: Record<string, number> = {};
-  private since = performance.now();
-
-  lap(name: string): void {
-    const now = performance.now();
-    this.seconds[name] = (now - this.since) / 1000;
-    this.since = now;
-  }
 }

@@ -31,7 +31,7 @@ import type { TableRow } from '../../schemas/operators.ts';
 import type { OpenFold } from '../operators/folds.ts';
 import { coverageLines } from './coverage.ts';
 import type { Prepared } from './prepare.ts';
-import type { Clock, Streamed } from './run.ts';
+import type { Clock, Streamed } from './streamed.ts';
 
 /** What `write` needs beside the folder's own knowledge. */
 export interface Finished extends Streamed {

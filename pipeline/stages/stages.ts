@@ -1,10 +1,10 @@
 /** The stages that the command line can start. */
 import type { Configuration } from '../../schemas/configuration.ts';
 import { WorkerPool } from '../pool/workerPool.ts';
-import type { StageHooks } from '../terminal/commandLine.ts';
 import { cachedQueries } from './computeQueries.ts';
 import { coverageLines } from './coverage.ts';
 import { gradientModel, gradientStep, prepare } from './prepare.ts';
+import type { StageHooks } from './stageHooks.ts';
 
 export { planStage } from './plan.ts';
 export { runStage } from './run.ts';

@@ -13,17 +13,10 @@ import { UsageError } from '../../schemas/errors.ts';
 import type { Override } from '../configuration/overrides.ts';
 import { parseYaml } from '../configuration/parseYaml.ts';
 import { readConfiguration } from '../configuration/readConfiguration.ts';
+import type { StageHooks } from '../stages/stageHooks.ts';
 import { failureOf } from './failure.ts';
-import { createProgress, type Progress } from './progress.ts';
+import { createProgress } from './progress.ts';
 import { listenForStop, processSignals, type SignalSource } from './stopSignals.ts';
-
-/** What a stage is given beside its configuration. */
-export interface StageHooks {
-  progress: Progress;
-  /** Aborted when the user asks to stop: the stage ends between batches. */
-  signal: AbortSignal;
-  log(line: string): void;
-}
 
 /** The stages, as pipeline/stages/stages.ts has them. */
 export interface Stages {

@@ -6,8 +6,8 @@ import { compressors } from 'hyparquet-compressors';
 import { onTestFinished } from 'vitest';
 import { writeTable } from '../../operators/report/writeTable.ts';
 import { readConfiguration } from '../../pipeline/configuration/readConfiguration.ts';
+import type { StageHooks } from '../../pipeline/stages/stageHooks.ts';
 import { runStage } from '../../pipeline/stages/stages.ts';
-import type { StageHooks } from '../../pipeline/terminal/commandLine.ts';
 import { commandLine } from '../../pipeline/terminal/commandLine.ts';
 import type { TableRow } from '../../schemas/operators.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readConfiguration } from '../../../pipeline/configuration/readConfiguration.ts';
 import { fullChain, prepare } from '../../../pipeline/stages/prepare.ts';
-import type { StageHooks } from '../../../pipeline/terminal/commandLine.ts';
+import type { StageHooks } from '../../../pipeline/stages/stageHooks.ts';
 import { type LocalHub, openLocalHub } from '../hub/localHub.ts';
 
 const datasets = join(import.meta.dirname, '../../../datasets');

@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { commandLine, type StageHooks, type Stages } from '../../../pipeline/terminal/commandLine.ts';
+import type { StageHooks } from '../../../pipeline/stages/stageHooks.ts';
+import { commandLine, type Stages } from '../../../pipeline/terminal/commandLine.ts';
 import { type Configuration, configurationRows, defaultsTable } from '../../../schemas/configuration.ts';
 import { InputError, IntegrityError } from '../../../schemas/errors.ts';
 
