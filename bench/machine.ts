@@ -23,7 +23,7 @@ export function describeMachine(versions: string[] = []): BenchMachine {
     cores: availableCores(),
     memoryGiB: Number((totalmem() / 2 ** 30).toFixed(1)),
     system: `${process.platform} ${release()} ${process.arch}`,
-    commit: describeCommit(),
+    commit,
     versions: [`Node ${process.versions.node}`, `onnxruntime-node ${versionOf('onnxruntime-node')}`, ...versions].join(
       ', ',
     ),
@@ -32,8 +32,9 @@ export function describeMachine(versions: string[] = []): BenchMachine {
   };
 }
 
-/** Read when the bench starts: afterwards the load is its own. */
+// Both are read when the bench starts: afterwards the load is its own, and the checkout may be another.
 const loadBefore = Number(loadavg()[0].toFixed(2));
+const commit = describeCommit();
 
 export function machineLines(machine: BenchMachine): string {
   const { processor, cores, memoryGiB, system, commit, versions, date } = machine;
