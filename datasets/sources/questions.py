@@ -12,8 +12,7 @@ def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
 
 
 def ask(known: list[Entity], rng: random.Random) -> str:
-    # Capitals, symbols and atomic numbers are asked more often than the rest: the queries are about them.
-    relation = rng.choices(RELATIONS, [4, 1, 1, 1, 4, 3, 1, 1])[0]
+    relation = rng.choices(RELATIONS, [r.asked for r in RELATIONS])[0]
     entity = rng.choice(having(known, relation))
     if relation.reverse and rng.random() < 0.25:
         return thread(relation.reverse.format(v=entity.values[relation.name]), first_upper(entity.name))

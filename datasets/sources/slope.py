@@ -97,21 +97,20 @@ def meaning(line: Line) -> str:
             f"The slope is {'positive' if line.m > 0 else 'negative'}, so the line {direction} from left to right.")
 
 
-LAYOUTS: list[tuple[int, Callable[[Line], str]]] = [  # weight, layout
-    (10, lambda line: question(line) + answer(line)),
-    (4, formula),
-    (2, from_equation),
-    (1, table),
-    (1, through_point),
-    (1, story),
-    (1, meaning),
+LAYOUTS: list[tuple[int, tuple[str, Callable[[Line], str]]]] = [  # weight, name and layout
+    (10, ("question", lambda line: question(line) + answer(line))),
+    (4, ("formula", formula)),
+    (2, ("from-equation", from_equation)),
+    (1, ("table", table)),
+    (1, ("through-point", through_point)),
+    (1, ("story", story)),
+    (1, ("meaning", meaning)),
 ]
 
 
 def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
     for n in range(count):
-        layout = pick(LAYOUTS, rng)
-        name = "question" if layout is LAYOUTS[0][1] else layout.__name__.replace("_", "-")
+        name, layout = pick(LAYOUTS, rng)
         yield f"{name}-{n}", layout(draw(rng))
 
 
