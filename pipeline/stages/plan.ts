@@ -10,11 +10,11 @@ import windowDocuments from '../../operators/tokens/windowDocuments.ts';
 import type { DocumentBatch, TokenWindowBatch } from '../../schemas/batches.ts';
 import type { Configuration } from '../../schemas/configuration.ts';
 import { InputError } from '../../schemas/errors.ts';
-import { WorkerPool } from '../pool/workerPool.ts';
 import { duration } from '../terminal/progress.ts';
 import { coverageLines } from './coverage.ts';
 import { gradientModel, gradientStep, type Prepared, prepare } from './prepare.ts';
 import type { StageHooks } from './stageHooks.ts';
+import { withPool } from './withPool.ts';
 
 /** Documents looked at to estimate tokens, in so many places spread over the corpus. */
 const samplePlaces = 8;
@@ -27,7 +27,7 @@ export async function planStage(configuration: Configuration, hooks: StageHooks)
   const sample = await sampleCorpus(prepared, corpus);
   hooks.progress.stage('measuring gradients');
   const model = await gradientModel(prepared);
-  const measured = await measureGradients(prepared, model, sample.slices);
+  const measured = await measureGradients(prepared, model, sample.slices, hooks);
   hooks.progress.done();
   return {
     summary: [...coverageLines(prepared.coverage), ...costLines(prepared, corpus, model, sample, measured)].join('\n'),
@@ -96,31 +96,29 @@ async function measureGradients(
   prepared: Prepared,
   model: GradientModel,
   slices: TokenWindowBatch[],
+  hooks: StageHooks,
 ): Promise<Measured> {
-  const { configuration, facts, pool: size } = prepared;
-  const pool = new WorkerPool(size.workers, facts, configuration.batchTokens);
+  const { batchTokens } = prepared.configuration;
   const { spec } = gradientStep(prepared, model);
   const parts = slices.flatMap((slice) =>
-    packWindows(slice.windows, configuration.batchTokens).batches.map((chosen) => selectWindows(slice, chosen)),
+    packWindows(slice.windows, batchTokens).batches.map((chosen) => selectWindows(slice, chosen)),
   );
-  try {
-    await Promise.all(Array.from({ length: size.workers }, () => pool.run('project', [spec], parts[0])));
+  return withPool(prepared, hooks, async (pool) => {
+    const everyWorker = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: pool.workers }, work));
+    await everyWorker(() => pool.run('project', [spec], parts[0]));
     const start = performance.now();
     let tokens = 0;
     let next = 0;
-    const lane = async () => {
+    await everyWorker(async () => {
       while (next < parts.length && performance.now() - start < 10_000) {
         const part = parts[next++];
         await pool.run('project', [spec], part);
         tokens += part.windows.ids.length - part.windows.document.length;
       }
-    };
-    await Promise.all(Array.from({ length: size.workers }, lane));
+    });
     const tokensPerSecond = (1000 * tokens) / (performance.now() - start);
     return { tokensPerSecond, peakBytes: 1024 * process.resourceUsage().maxRSS };
-  } finally {
-    await pool.close();
-  }
+  });
 }
 
 function costLines(

@@ -12,12 +12,13 @@ import { IntegrityError } from '../../schemas/errors.ts';
 import { influenceGraph } from '../influenceGraph.ts';
 import { type ChainStep, openFolds, openGraphMaps } from '../operators/customOperators.ts';
 import type { OpenFold } from '../operators/folds.ts';
-import { StoppedError, WorkerPool } from '../pool/workerPool.ts';
+import { StoppedError, type WorkerPool } from '../pool/workerPool.ts';
 import { cachedQueries } from './computeQueries.ts';
 import { fullChain, gradientModel, gradientStep, type Prepared, prepare } from './prepare.ts';
 import { openRunFolder, type RunFolder } from './runFolder.ts';
 import type { StageHooks } from './stageHooks.ts';
 import { Clock, openRunFolds, type Streamed } from './streamed.ts';
+import { withPool } from './withPool.ts';
 
 /** Runs the whole flow and writes the run folder; a stopped run writes what it has and says so in run.json. */
 export async function runStage(
@@ -28,19 +29,16 @@ export async function runStage(
   const prepared = await prepare(configuration, hooks);
   const corpus = await openCorpus(configuration.corpus, configuration.folder);
   const folder = await openRunFolder(prepared, corpus);
-  const pool = new WorkerPool(prepared.pool.workers, prepared.facts, configuration.batchTokens);
-  const stop = () => pool.stop();
-  hooks.signal.addEventListener('abort', stop);
   try {
     clock.lap('prepare');
-    const { chain, queries } = await poolChain(prepared, pool, hooks);
-    clock.lap('queries');
-    const streamed = await streamCorpus(prepared, corpus, chain, pool, folder, hooks);
-    clock.lap('stream');
-    return await folder.write({ ...streamed, queries, clock });
+    return await withPool(prepared, hooks, async (pool) => {
+      const { chain, queries } = await poolChain(prepared, pool, hooks);
+      clock.lap('queries');
+      const streamed = await streamCorpus(prepared, corpus, chain, pool, folder, hooks);
+      clock.lap('stream');
+      return folder.write({ ...streamed, queries, clock });
+    });
   } finally {
-    hooks.signal.removeEventListener('abort', stop);
-    await pool.close();
     await folder.close();
   }
 }
@@ -51,10 +49,10 @@ async function poolChain(
   pool: WorkerPool,
   hooks: StageHooks,
 ): Promise<{ chain: ChainStep[]; queries: QueryCache | null }> {
-  const scoring = prepared.custom.maps.find(
-    ({ operator: { takes, gives } }) => takes !== 'projectedGradients' && gives === 'scores',
+  const scoresOnItsOwn = prepared.custom.maps.some(
+    ({ operator: { takes, gives } }) => gives === 'scores' && (takes === 'documents' || takes === 'tokenWindows'),
   );
-  if (scoring && scoring.operator.takes !== 'scores') return { chain: fullChain(prepared, [], []), queries: null };
+  if (scoresOnItsOwn) return { chain: fullChain(prepared, [], []), queries: null };
   const gradients = gradientStep(prepared, await gradientModel(prepared));
   const { cache, reused } = await cachedQueries(prepared, gradients, pool, hooks);
   hooks.log(`query gradients: ${reused ? 'reused from' : 'written to'} ${cache.path}`);

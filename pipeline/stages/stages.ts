@@ -1,10 +1,10 @@
 /** The stages that the command line can start. */
 import type { Configuration } from '../../schemas/configuration.ts';
-import { WorkerPool } from '../pool/workerPool.ts';
 import { cachedQueries } from './computeQueries.ts';
 import { coverageLines } from './coverage.ts';
 import { gradientModel, gradientStep, prepare } from './prepare.ts';
 import type { StageHooks } from './stageHooks.ts';
+import { withPool } from './withPool.ts';
 
 export { planStage } from './plan.ts';
 export { runStage } from './run.ts';
@@ -12,21 +12,14 @@ export { runStage } from './run.ts';
 /** Computes the query gradients alone, or says that the cache has them. */
 export async function queriesStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }> {
   const prepared = await prepare(configuration, hooks);
-  const pool = new WorkerPool(prepared.pool.workers, prepared.facts, configuration.batchTokens);
-  const stop = () => pool.stop();
-  hooks.signal.addEventListener('abort', stop);
-  try {
-    const gradients = gradientStep(prepared, await gradientModel(prepared));
-    const { cache, reused } = await cachedQueries(prepared, gradients, pool, hooks);
-    const nats = prepared.queries.map(
-      ({ id }, q) => `  ${id}: ${cache.loss[q].toFixed(2)} nats over ${cache.tokens[q]} completion tokens`,
-    );
-    const state = reused ? 'reused from' : 'written to';
-    return {
-      summary: [...coverageLines(prepared.coverage), ...nats, `query gradients ${state} ${cache.path}`].join('\n'),
-    };
-  } finally {
-    hooks.signal.removeEventListener('abort', stop);
-    await pool.close();
-  }
+  const { cache, reused } = await withPool(prepared, hooks, async (pool) =>
+    cachedQueries(prepared, gradientStep(prepared, await gradientModel(prepared)), pool, hooks),
+  );
+  const nats = prepared.queries.map(
+    ({ id }, q) => `  ${id}: ${cache.loss[q].toFixed(2)} nats over ${cache.tokens[q]} completion tokens`,
+  );
+  const state = reused ? 'reused from' : 'written to';
+  return {
+    summary: [...coverageLines(prepared.coverage), ...nats, `query gradients ${state} ${cache.path}`].join('\n'),
+  };
 }

@@ -261,6 +261,23 @@ describe('a run that is stopped', () => {
   });
 });
 
+describe('a run that is stopped before it scores', () => {
+  it.each(['before the pool opens', 'during the query gradients'])(
+    '%s rejects with the reason of the stop',
+    async (when) => {
+      const path = await writeWorld(await smallFolder());
+      const stop = new AbortController();
+      const hooks = quietHooks(stop.signal);
+      const reason = new Error('stopped by the test');
+      if (when === 'before the pool opens') stop.abort(reason);
+      hooks.progress.stage = (name) => {
+        if (name === 'query gradients') stop.abort(reason);
+      };
+      await expect(run(path, [], hooks)).rejects.toBe(reason);
+    },
+  );
+});
+
 describe('the command line', () => {
   it('runs to exit 0 with a summary, and refuses a folder that is not a run’s', async () => {
     const folder = await smallFolder();
