@@ -12,7 +12,7 @@ CONTROL = [reading.note("A traveller", 47), reading.slope("A student", 13), read
 
 
 def queries() -> list[dict]:
-    return [*factual(), *arithmetics(), *slopes(), *solutions(), *controls()]
+    return [*slopes(), *arithmetics(), *solutions(), *factual(), *controls()]
 
 
 def factual() -> list[dict]:
