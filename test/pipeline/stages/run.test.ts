@@ -299,7 +299,7 @@ describe('the command line', () => {
     expect(queries.stdout).toMatch(/france: \d+\.\d\d nats over \d completion tokens/);
     const plan = await command('plan', path, '--quiet');
     expect(plan).toMatchObject({ exitCode: 0 });
-    expect(plan.stdout).toMatch(/tracks 15 of 35 linear layers/);
+    expect(plan.stdout).toMatch(/tracks 12 of 28 linear layers/);
     expect(plan.stdout).toMatch(/corpus: 7 documents in 1 files?, about \d+ tokens/);
     expect(plan.stdout).toMatch(/time: about .+ at [\d,]+ tokens\/s, measured/);
   });
@@ -310,7 +310,7 @@ describe('the command line', () => {
     ['no such text column', { corpus: { files: ['corpus.parquet'], textColumn: 'txt' } }, 3, /text/],
     ['no such model', { model: './nowhere' }, 3, /expected a Hugging Face model folder/],
     ['no such queries', { queries: 'nowhere.jsonl' }, 3, /could not read .*nowhere\.jsonl/],
-    ['modules that match nothing', { modules: ['*.experts.*'] }, 3, /matches none of the model's 35 linear layers/],
+    ['modules that match nothing', { modules: ['*.experts.*'] }, 3, /matches none of the model's 28 linear layers/],
     [
       'a context beyond the model’s',
       { contextTokens: 100000 },
