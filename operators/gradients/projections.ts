@@ -1,5 +1,6 @@
 /** Which k dimensions of each layer to keep: every projection is a pair of matrices per module, P_o (O,k) and P_i (I,k). */
-import { type Distribution, randomNumbers, streamOf } from './counterRandom.ts';
+import type { ProjectionSettings } from '../../schemas/configuration.ts';
+import { randomNumbers, streamOf } from './counterRandom.ts';
 
 /** A tapped linear layer. With a bias, `inputs` counts the column of ones that carries it. */
 export interface Module {
@@ -21,8 +22,6 @@ export interface ModuleProjection {
   outputs: ProjectionMatrix | null;
   inputs: ProjectionMatrix | null;
 }
-
-export type ProjectionSettings = { kind: 'exact' } | { kind: 'random'; k: number; distribution: Distribution };
 
 /** The matrices of every module: a pure function of the settings, the seed and the module, so that nothing has to be shipped. */
 export function projectModules(settings: ProjectionSettings, seed: number, modules: Module[]): ModuleProjection[] {

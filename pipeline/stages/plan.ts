@@ -27,7 +27,7 @@ export async function planStage(configuration: Configuration, hooks: StageHooks)
   const sample = await sampleCorpus(prepared, corpus);
   hooks.progress.stage('measuring gradients');
   const model = await gradientModel(prepared);
-  const measured = await measureGradients(prepared, model, sample.slices, hooks);
+  const measured = await measureGradients(prepared, model, sample.parts, hooks);
   hooks.progress.done();
   return {
     summary: [...coverageLines(prepared.coverage), ...costLines(prepared, corpus, model, sample, measured)].join('\n'),
@@ -35,7 +35,8 @@ export async function planStage(configuration: Configuration, hooks: StageHooks)
 }
 
 interface Sample {
-  slices: TokenWindowBatch[];
+  /** What gradient calls would be given. */
+  parts: TokenWindowBatch[];
   /** Documents scored and set aside, tokens that carry loss, and padded tokens computed, in the sample. */
   documents: number;
   setAside: number;
@@ -46,18 +47,18 @@ interface Sample {
 async function sampleCorpus({ configuration, facts, folder }: Prepared, corpus: Corpus): Promise<Sample> {
   const { contextTokens, longDocuments, batchTokens } = configuration;
   const open = await windowDocuments.open({ tokenizerFolder: folder.path, contextTokens, longDocuments }, facts);
-  const sample: Sample = { slices: [], documents: 0, setAside: 0, tokens: 0, padded: 0 };
+  const sample: Sample = { parts: [], documents: 0, setAside: 0, tokens: 0, padded: 0 };
   for (const documents of await readPlaces(configuration, corpus)) {
     const slice = await open(documents);
     const { start, lossFrom } = slice.windows;
     lossFrom.forEach((from, w) => {
       sample.tokens += start[w + 1] - start[w] - from;
     });
-    for (const chosen of packWindows(slice.windows, batchTokens).batches)
-      sample.padded += chosen.length * Math.max(...chosen.map((w) => start[w + 1] - start[w]));
+    const { batches, padded } = packWindows(slice.windows, batchTokens);
+    sample.padded += padded;
     sample.documents += slice.key.length;
     sample.setAside += slice.setAside.length;
-    sample.slices.push(slice);
+    sample.parts.push(...batches.map((chosen) => selectWindows(slice, chosen)));
   }
   if (sample.documents === 0)
     throw new InputError('plan expected documents to score, and all those it sampled are set aside');
@@ -91,18 +92,14 @@ interface Measured {
   peakBytes: number;
 }
 
-/** The sample's windows through the pool until ten seconds or the sample are over; the first part of each worker warms it. */
+/** The sample's parts through the pool until ten seconds or the sample are over; the first part of each worker warms it. */
 async function measureGradients(
   prepared: Prepared,
   model: GradientModel,
-  slices: TokenWindowBatch[],
+  parts: TokenWindowBatch[],
   hooks: StageHooks,
 ): Promise<Measured> {
-  const { batchTokens } = prepared.configuration;
   const { spec } = gradientStep(prepared, model);
-  const parts = slices.flatMap((slice) =>
-    packWindows(slice.windows, batchTokens).batches.map((chosen) => selectWindows(slice, chosen)),
-  );
   return withPool(prepared, hooks, async (pool) => {
     const everyWorker = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: pool.workers }, work));
     await everyWorker(() => pool.run('project', [spec], parts[0]));

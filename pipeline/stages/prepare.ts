@@ -59,9 +59,7 @@ export function gradientModel({ configuration, folder, coverage }: Prepared): Pr
 /** What the query gradients depend on. A gradient operator of the user's own is named by its module's content. */
 export async function queryFingerprint(prepared: Prepared): Promise<QueryFingerprint> {
   const { configuration, coverage, custom, folder, queries, tokenizer } = prepared;
-  const own = custom.maps.find(
-    ({ operator }) => operator.takes === 'tokenWindows' && operator.gives === 'projectedGradients',
-  );
+  const own = ownGradient(custom);
   return {
     version: QUERY_CACHE_VERSION,
     model: await folder.fingerprint(),
@@ -77,13 +75,16 @@ export async function queryFingerprint(prepared: Prepared): Promise<QueryFingerp
   };
 }
 
+/** The user's own gradient operator, where the configuration names one. */
+function ownGradient({ maps }: CustomOperators) {
+  return maps.find(({ operator }) => operator.takes === 'tokenWindows' && operator.gives === 'projectedGradients');
+}
+
 const builtIn = (path: string) => new URL(`../../operators/${path}.ts`, import.meta.url).href;
 
 /** The step from token windows to projected gradients. */
 export function gradientStep({ pool, custom }: Prepared, model: GradientModel): ChainStep {
-  const own = custom.maps.find(
-    ({ operator }) => operator.takes === 'tokenWindows' && operator.gives === 'projectedGradients',
-  );
+  const own = ownGradient(custom);
   if (own) return { takes: 'tokenWindows', gives: 'projectedGradients', spec: own.spec };
   const { threadsPerWorker, prepack } = pool;
   const spec = { module: builtIn('gradients/projectGradients'), settings: { model, threadsPerWorker, prepack } };

@@ -5,11 +5,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { coverModules, type GradientModel, writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
 import { readModelFolder } from '../../../operators/gradients/modelFolder.ts';
 import projectGradients from '../../../operators/gradients/projectGradients.ts';
-import {
-  type ModuleProjection,
-  type ProjectionSettings,
-  projectModules,
-} from '../../../operators/gradients/projections.ts';
+import { type ModuleProjection, projectModules } from '../../../operators/gradients/projections.ts';
+import type { ProjectionSettings } from '../../../schemas/configuration.ts';
 import { windowBatch } from '../../windowBatch.ts';
 
 const folder = await readModelFolder(new URL('../../goldens/gradients/all-biases', import.meta.url).pathname);
