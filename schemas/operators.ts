@@ -54,3 +54,11 @@ export interface FoldOperator<State = unknown, Result = unknown, Settings = unkn
   /** Rows become a Parquet table named after the fold, anything else a JSON file. */
   result(state: State): Result;
 }
+
+/** Work on plain data that is no step of the flow: opened once in a worker, then given one input after the other. Built-in operators only. */
+export interface JobOperator<Settings = unknown, Input = unknown, Output = unknown> {
+  kind: 'job';
+  name: string;
+  open(settings: Settings, facts: RunFacts): OpenJob<Input, Output> | Promise<OpenJob<Input, Output>>;
+}
+export type OpenJob<Input, Output> = (input: Input) => Output | Promise<Output>;
