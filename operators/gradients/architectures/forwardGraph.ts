@@ -21,27 +21,56 @@ export interface Architecture {
   build(model: ForwardGraph): { hidden: Tensor; head: Tensor };
 }
 
+/** The keys and values that one attention keeps of each token: K heads of D numbers. */
+export interface CachedHeads {
+  heads: number;
+  width: number;
+}
+
+/**
+ * What a forward graph reads: whole texts that begin at position 0, or a decoding step's new tokens, whose keys and values stand
+ * behind those of earlier steps.
+ */
+export type Reading = 'texts' | 'steps';
+
 export class ForwardGraph {
   readonly graph = new TensorGraph();
   readonly linears: Linear[] = [];
+  /** One entry for each attention of a graph that reads steps, in order. */
+  readonly cached: CachedHeads[] = [];
   readonly config: ModelConfig;
   /** Longest window, tokens. */
   readonly context: number;
   /** (B,T) token ids. */
   readonly ids: Tensor;
-  /** (T,T): 0 where position t may look at position s ≤ t, very negative elsewhere. */
+  /** (T,T), in steps (B,1,T,P+T) for P earlier tokens: 0 where token t may look at token s, very negative elsewhere. */
   readonly mask: Tensor;
+  /** Where rotary positions begin, (1), the others follow; in steps the position of each token, (B,T). */
+  readonly positions: Tensor;
+  private readonly reading: Reading;
   private readonly tensors: TensorIndex;
   private readonly layout: Map<string, External>;
   private readonly known = new Map<string, Tensor>();
 
-  constructor(config: ModelConfig, tensors: TensorIndex, layout: Map<string, External>, context: number) {
+  constructor(
+    config: ModelConfig,
+    tensors: TensorIndex,
+    layout: Map<string, External>,
+    context: number,
+    reading: Reading = 'texts',
+  ) {
     this.config = config;
     this.tensors = tensors;
     this.layout = layout;
     this.context = context;
-    this.ids = this.graph.input('ids', ['B', 'T'], 'int64');
-    this.mask = this.graph.input('mask', ['T', 'T']);
+    this.reading = reading;
+    const { graph } = this;
+    const steps = reading === 'steps';
+    this.ids = graph.input('ids', ['B', 'T'], 'int64');
+    this.mask = graph.input('mask', steps ? ['B', 1, 'T', 'P+T'] : ['T', 'T']);
+    this.positions = steps
+      ? graph.input('positions', ['B', 'T'], 'int64')
+      : graph.constant('first_position', [1], BigInt64Array.of(0n));
   }
 
   /** The weight of that name; throws InputError where the folder lacks it or holds another shape. */
@@ -64,6 +93,26 @@ export class ForwardGraph {
     const output = this.graph.linear(x, weight, bias ? this.weight(`${name}.bias`, [outputs]) : undefined);
     this.linears.push({ name, input: x, output, inputs, outputs, bias });
     return output;
+  }
+
+  /**
+   * softmax(scale · q kᵀ + mask) v, as `TensorGraph.attention`; k and v are (B,K,T,D). In steps the input `past_keys_<i>` (B,K,P,D) of
+   * the i-th attention comes before k, which is the output `keys_<i>`; the same holds for `values`.
+   */
+  attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: number): Tensor {
+    if (this.reading === 'texts') return this.graph.attention(q, k, v, mask, scale);
+    const keys = this.behindPast('keys', k);
+    const values = this.behindPast('values', v);
+    this.cached.push({ heads: k.shape[1] as number, width: k.shape[3] as number });
+    return this.graph.attention(q, keys, values, mask, scale);
+  }
+
+  private behindPast(kind: string, fresh: Tensor): Tensor {
+    const name = `${kind}_${this.cached.length}`;
+    const [batch, heads, , width] = fresh.shape;
+    const past = this.graph.input(`past_${name}`, [batch, heads, 'P', width]);
+    this.graph.output(name, fresh);
+    return this.graph.under(past, fresh);
   }
 
   /** Throws InputError for weights that the architecture did not use: the numbers would be those of another model. */

@@ -10,7 +10,7 @@ export const llama: Architecture = {
     const { graph, config } = model;
     const size = sizes(model);
     const embedding = model.weight('model.embed_tokens.weight', [config.integer('vocab_size'), size.hidden]);
-    const rope = positions(model, size.width);
+    const rope = rotary(model, size.width);
     const mask = graph.repeatRows(model.mask, size.heads / size.keyHeads);
     const epsilon = config.number('rms_norm_eps', 1e-6);
     const norm = (x: Tensor, name: string) => graph.rmsNorm(x, model.weight(name, [size.hidden]), epsilon);
@@ -43,16 +43,13 @@ function sizes({ config }: ForwardGraph) {
 }
 
 interface Rope {
-  positions: Tensor;
   cos: Tensor;
   sin: Tensor;
 }
 
-function positions({ graph, config, context }: ForwardGraph, width: number): Rope {
+function rotary({ graph, config, context }: ForwardGraph, width: number): Rope {
   const { cos, sin } = rotaryTables(rotaryFrequencies(config, width), context);
   return {
-    // One number is the position of the first token; the others follow.
-    positions: graph.constant('first_position', [1], BigInt64Array.of(0n)),
     cos: graph.constant('rotary_cos', [context, width / 2], cos),
     sin: graph.constant('rotary_sin', [context, width / 2], sin),
   };
@@ -66,14 +63,14 @@ function attention(model: ForwardGraph, at: string, x: Tensor, size: Sizes, rope
   const bias = config.flag('attention_bias', false);
   const project = (name: string, count: number) =>
     graph.reshape(model.linear(`${at}.${name}`, x, count * width, bias), ['B', 'T', count * width]);
-  const turn = (y: Tensor) => graph.rotary(y, rope.positions, rope.cos, rope.sin);
+  const turn = (y: Tensor) => graph.rotary(y, model.positions, rope.cos, rope.sin);
   const byKeyHead = (y: Tensor) => graph.transpose(graph.reshape(y, ['B', 'T', keyHeads, width]), [0, 2, 1, 3]);
 
   const grouped = graph.reshape(turn(project('q_proj', heads)), ['B', 'T', keyHeads, groups, width]);
   const q = graph.reshape(graph.transpose(grouped, [0, 2, 3, 1, 4]), ['B', keyHeads, product([groups, 'T']), width]);
   const k = byKeyHead(turn(project('k_proj', keyHeads)));
   const v = byKeyHead(project('v_proj', keyHeads));
-  const mixed = graph.attention(q, k, v, mask, width ** -0.5);
+  const mixed = model.attention(q, k, v, mask, width ** -0.5);
   const ungrouped = graph.transpose(graph.reshape(mixed, ['B', keyHeads, groups, 'T', width]), [0, 3, 1, 2, 4]);
   return model.linear(`${at}.o_proj`, graph.reshape(ungrouped, ['B*T', heads * width]), size.hidden, bias);
 }

@@ -56,8 +56,21 @@ const lowerings: Record<string, Lowering> = {
   rotary: (emit, node) => emit.node('RotaryEmbedding', node.inputs, node.outputs, {}, 'com.microsoft'),
   attention: lowerAttention,
   repeatRows: (emit, { inputs: [x], outputs, attributes }) =>
-    emit.node('Concat', new Array<Tensor>(attributes.times as number).fill(x), outputs, { axis: 0 }),
-  crossEntropy: lowerCrossEntropy,
+    emit.node('Concat', new Array<Tensor>(attributes.times as number).fill(x), outputs, { axis: x.shape.length - 2 }),
+  under: (emit, { inputs, outputs }) => emit.node('Concat', inputs, outputs, { axis: -2 }),
+  lastRow: (emit, { inputs: [x], outputs }) =>
+    emit.node('Gather', [x, emit.int64([-1])], outputs, { axis: x.shape.length - 2 }),
+  crossEntropy: (emit, node) => lowerCrossEntropy(emit, node, givenLabels),
+  sampledCrossEntropy: (emit, node) => lowerCrossEntropy(emit, node, drawnLabels),
+  columns: (emit, { inputs: [x], outputs, attributes: { columnStart, columnEnd } }) =>
+    emit.node(
+      'Slice',
+      [x, emit.int64([columnStart as number]), emit.int64([columnEnd as number]), emit.int64([1])],
+      outputs,
+    ),
+  beside: (emit, { inputs, outputs }) => emit.node('Concat', inputs, outputs, { axis: 1 }),
+  sumSquaresFirst: (emit, { inputs: [x], outputs }) =>
+    emit.node('ReduceSum', [emit.op('Mul', [x, x]), emit.int64([0])], outputs, { keepdims: 0 }),
   reshape: (emit, { inputs, outputs }) => emit.node('Reshape', [inputs[0], emit.shape(outputs[0].shape)], outputs),
   transpose: (emit, { inputs, outputs, attributes }) =>
     emit.node('Transpose', inputs, outputs, { perm: attributes.order as number[] }),
@@ -79,7 +92,25 @@ function lowerAttention(emit: Emitter, { inputs: [q, k, v, mask], outputs: [out,
 /** Rows of logits computed at a time: 128 × 49,152 float32 is 25 MB, and wide enough for the matrix product to run at full rate. */
 const headRows = 128;
 
-function lowerCrossEntropy(emit: Emitter, { inputs: [x, table, labels], outputs, attributes }: Node): void {
+/** From rows of labels or of uniform numbers, and the rows' log-probabilities (N,V): the labels (N,1). */
+type Labels = (emit: Emitter, rows: string, logP: string) => string;
+
+const givenLabels: Labels = (emit, rows) => emit.op('Unsqueeze', [rows, emit.int64([1])]);
+
+/** How many cumulative probabilities do not exceed the uniform number; rounding may leave the last of them below 1. */
+const drawnLabels: Labels = (emit, rows, logP) => {
+  const cumulative = emit.op('CumSum', [emit.op('Exp', [logP]), emit.int64([1])]);
+  const passed = emit.op('Cast', [emit.op('LessOrEqual', [cumulative, rows])], { to: elementTypes.int64 });
+  const index = emit.op('ReduceSum', [passed, emit.int64([-1])], { keepdims: 1 });
+  const last = emit.op('Sub', [emit.op('Shape', [logP], { start: 1, end: 2 }), emit.int64([1])]);
+  return emit.op('Min', [index, last]);
+};
+
+function lowerCrossEntropy(
+  emit: Emitter,
+  { inputs: [x, table, labels], outputs, attributes }: Node,
+  labelsOf: Labels,
+): void {
   const slices = Math.ceil((attributes.maxRows as number) / headRows);
   const axis = emit.int64([0]);
   const losses: string[] = [];
@@ -87,8 +118,8 @@ function lowerCrossEntropy(emit: Emitter, { inputs: [x, table, labels], outputs,
   for (let slice = 0; slice < slices; slice++) {
     const rows = [emit.int64([slice * headRows]), emit.int64([(slice + 1) * headRows]), axis];
     const xs = emit.op('Slice', [x, ...rows]);
-    const label = emit.op('Unsqueeze', [emit.op('Slice', [labels, ...rows]), emit.int64([1])]);
     const logP = emit.op('LogSoftmax', [emit.op('Gemm', [xs, table], { transB: 1 })], { axis: -1 });
+    const label = labelsOf(emit, emit.op('Slice', [labels, ...rows]), logP);
     losses.push(emit.op('Neg', [emit.op('GatherElements', [logP, label], { axis: 1 })]));
     const expected = emit.op('MatMul', [emit.op('Exp', [logP]), table]);
     const own = emit.op('Gather', [table, emit.op('Squeeze', [label, emit.int64([1])])]);

@@ -1,6 +1,6 @@
 /** A small typed language for tensor computations: nodes of named ops over tensors with symbolic shapes. Nothing is computed here. */
 
-/** A dimension: a number, or a product of a number with B (documents) and T (tokens), written `B`, `T`, `B*T`, `3*T`. */
+/** A dimension: a number, or a product of a number with B (documents) and T (tokens), written `B`, `T`, `B*T`, `3*T`; a sum is `P+T`. */
 export type Dim = number | string;
 export type DType = 'float32' | 'int64';
 
@@ -160,18 +160,33 @@ export class TensorGraph {
 
   /**
    * softmax(scale · q kᵀ + mask) v with the G query heads of a group stacked along the rows of their shared key head:
-   * q (B,K,G·T,D), k and v (B,K,T,D), mask (G·T,T) added; the second output is the probabilities (B,K,G·T,T).
+   * q (B,K,G·T,D), k and v (B,K,S,D), mask (G·T,S) or (B,1,G·T,S) added; the second output is the probabilities (B,K,G·T,S).
    */
   attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: number): Tensor {
     const [b, heads, rows] = q.shape;
     expect(String(k.shape) === String(v.shape) && k.shape[3] === q.shape[3], 'attention', q, k);
-    expect(mask.shape[0] === rows && mask.shape[1] === k.shape[2], 'attention mask', mask, q);
+    expect(mask.shape.at(-2) === rows && mask.shape.at(-1) === k.shape[2], 'attention mask', mask, q);
     return this.node('attention', [q, k, v, mask], [q.shape, [b, heads, rows, k.shape[2]]], { scale })[0];
   }
 
-  /** x (R,C) stacked `times` times: (times·R,C). */
+  /** x (…,R,C) stacked `times` times: (…,times·R,C). */
   repeatRows(x: Tensor, times: number): Tensor {
-    return this.node('repeatRows', [x], [[product([times, x.shape[0]]), x.shape[1]]], { times })[0];
+    const [rows, columns] = lastTwo(x, false);
+    return this.node('repeatRows', [x], [[...x.shape.slice(0, -2), product([times, rows]), columns]], { times })[0];
+  }
+
+  /** The rows of a (…,R,D) and under them those of b (…,S,D): (…,R+S,D). */
+  under(a: Tensor, b: Tensor): Tensor {
+    const [rows, width] = lastTwo(a, false);
+    const [more, same] = lastTwo(b, false);
+    const lead = a.shape.slice(0, -2);
+    expect(width === same && String(lead) === String(b.shape.slice(0, -2)), 'under', a, b);
+    return this.node('under', [a, b], [[...lead, `${rows}+${more}`, width]])[0];
+  }
+
+  /** The last row of each x (…,R,D): (…,1,D). */
+  lastRow(x: Tensor): Tensor {
+    return this.node('lastRow', [x], [[...x.shape.slice(0, -2), 1, x.shape.at(-1) as Dim]])[0];
   }
 
   /**
@@ -181,6 +196,28 @@ export class TensorGraph {
   crossEntropy(x: Tensor, table: Tensor, labels: Tensor, maxRows: number): Tensor {
     expect(x.shape[1] === table.shape[1], 'crossEntropy', x, table);
     return this.node('crossEntropy', [x, table, labels], [[x.shape[0], 1], x.shape], { maxRows })[0];
+  }
+
+  /** As crossEntropy, with each row's label drawn from its own softmax: the first whose cumulative probability exceeds uniform (N,1). */
+  sampledCrossEntropy(x: Tensor, table: Tensor, uniform: Tensor, maxRows: number): Tensor {
+    expect(x.shape[1] === table.shape[1], 'sampledCrossEntropy', x, table);
+    return this.node('sampledCrossEntropy', [x, table, uniform], [[x.shape[0], 1], x.shape], { maxRows })[0];
+  }
+
+  /** Columns columnStart … columnEnd - 1 of x (N,D). */
+  columns(x: Tensor, columnStart: number, columnEnd: number): Tensor {
+    return this.node('columns', [x], [[x.shape[0], columnEnd - columnStart]], { columnStart, columnEnd })[0];
+  }
+
+  /** The xs (N,D_i) side by side: (N,ΣD_i). */
+  beside(xs: Tensor[]): Tensor {
+    const width = xs.reduce((sum, x) => sum + (x.shape[1] as number), 0);
+    return this.node('beside', xs, [[xs[0].shape[0], width]])[0];
+  }
+
+  /** x (B,…) squared and summed over the first axis: (…). */
+  sumSquaresFirst(x: Tensor): Tensor {
+    return this.node('sumSquaresFirst', [x], [x.shape.slice(1)])[0];
   }
 
   reshape(x: Tensor, shape: readonly Dim[]): Tensor {
