@@ -13,14 +13,15 @@ interface Entry {
 }
 
 /**
- * The queries of a .parquet file, or of JSON lines otherwise, in the file's order. Fields other than id, prompt, completion,
- * task, answers and steps are ignored. Throws InputError with the line or row.
+ * The queries of a .parquet file, or of JSON lines otherwise, in the file's order. Without a completion, or with null, the query's is ''
+ * and to be generated. Fields other than id, prompt, completion, task, answers and steps are ignored. Throws InputError with the line
+ * or row.
  */
 export async function readQueries(path: string): Promise<Query[]> {
   const entries = /\.parquet$/i.test(path) ? await readParquet(path) : await readJsonLines(path);
   if (entries.length === 0)
     throw new InputError(
-      `readQueries expected at least one query in ${path}, found none: give one {id, prompt, completion} a line`,
+      `readQueries expected at least one query in ${path}, found none: give one {id, prompt, completion?} a line`,
     );
   const queries = entries.map((entry) => parseQuery(entry, path));
   refuseRepeats(queries, entries, path);
@@ -67,7 +68,7 @@ function refuseFile(path: string, cause: Error): never {
 function parseQuery({ value, where }: Entry, path: string): Query {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError(
-      `readQueries expected an object {id, prompt, completion} in ${path}, ${where}, found ${shown(value)}`,
+      `readQueries expected an object {id, prompt, completion?} in ${path}, ${where}, found ${shown(value)}`,
     );
   const fields = value as Record<string, unknown>;
   const refuse = (name: string, expected: string, next: string): never => {
@@ -75,25 +76,29 @@ function parseQuery({ value, where }: Entry, path: string): Query {
       `readQueries expected ${expected} as "${name}" in ${path}, ${where}, found ${shown(fields[name])}${next}`,
     );
   };
-  const text = (name: string, next = ''): string => {
+  const text = (name: string): string => {
     const field = fields[name];
-    return typeof field === 'string' ? field : refuse(name, 'text', next);
+    return typeof field === 'string' ? field : refuse(name, 'text', '');
   };
+  const textIfGiven = (name: string): string => (fields[name] === undefined || fields[name] === null ? '' : text(name));
   const list = (name: string): string[] => {
     const field = fields[name] ?? [];
     return Array.isArray(field) && field.every((item) => typeof item === 'string')
       ? field
       : refuse(name, 'a list of texts', '');
   };
-  const completion = text(
-    'completion',
-    ': this version does not generate completions, so each query must bring its own',
-  );
-  if (completion === '') refuse('completion', 'a text that is not empty', '');
+  if (fields.completion === '')
+    refuse('completion', 'a text that is not empty', ': leave the field out to have the model write it');
   const id = text('id');
   if (id === '') refuse('id', 'a text that is not empty', '');
-  const task = fields.task === undefined || fields.task === null ? '' : text('task');
-  return { id, prompt: text('prompt'), completion, task, answers: list('answers'), steps: list('steps') };
+  return {
+    id,
+    prompt: text('prompt'),
+    completion: textIfGiven('completion'),
+    task: textIfGiven('task'),
+    answers: list('answers'),
+    steps: list('steps'),
+  };
 }
 
 function refuseRepeats(queries: Query[], entries: Entry[], path: string): void {

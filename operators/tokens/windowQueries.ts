@@ -38,9 +38,19 @@ export function windowQueries(queries: Query[], tokenizer: Tokenizer, settings: 
   };
 }
 
-function idsOf(query: Query, tokenizer: Tokenizer, { contextTokens, chatTemplate }: QueryWindowSettings) {
-  const prompt = chatTemplate ? renderedPrompt(query, tokenizer) : verbatimPrompt(query, tokenizer);
-  const completion = tokenizer.encodeCompletion(query.completion);
+/** The tokens of a query's prompt. */
+export function encodePrompt(
+  query: Pick<Query, 'prompt'>,
+  tokenizer: Tokenizer,
+  { chatTemplate }: Pick<QueryWindowSettings, 'chatTemplate'>,
+): number[] {
+  return chatTemplate ? renderedPrompt(query, tokenizer) : verbatimPrompt(query, tokenizer);
+}
+
+function idsOf(query: Query, tokenizer: Tokenizer, settings: QueryWindowSettings) {
+  const { contextTokens } = settings;
+  const prompt = encodePrompt(query, tokenizer, settings);
+  const completion = query.completionIds ?? tokenizer.encodeCompletion(query.completion);
   const length = prompt.length + completion.length;
   if (completion.length === 0)
     throw new InputError(
@@ -61,11 +71,11 @@ function idsOf(query: Query, tokenizer: Tokenizer, { contextTokens, chatTemplate
 }
 
 /** A tokenizer that ends every text with a token ends the completion with none, and the prompt goes on into the completion. */
-function verbatimPrompt({ prompt }: Query, tokenizer: Tokenizer): number[] {
+function verbatimPrompt({ prompt }: Pick<Query, 'prompt'>, tokenizer: Tokenizer): number[] {
   return [...tokenizer.prefix, ...tokenizer.encodeCompletion(prompt)];
 }
 
 /** A template writes its special tokens itself. */
-function renderedPrompt({ prompt }: Query, tokenizer: Tokenizer): number[] {
+function renderedPrompt({ prompt }: Pick<Query, 'prompt'>, tokenizer: Tokenizer): number[] {
   return tokenizer.encodeCompletion(tokenizer.renderChat(prompt));
 }

@@ -62,17 +62,26 @@ describe('readQueries', () => {
     await expect(readQueries(path)).rejects.toThrow(/expected text as "id" in .*queries\.PARQUET, row 0, found "5"/);
   });
 
-  const { completion: _, ...incomplete } = one;
+  test('leaves a completion that is missing or null to the model', async () => {
+    const { completion: _, ...alone } = one;
+    const path = await lines(one, { ...alone, id: 'b' }, { ...one, id: 'c', completion: null });
+    expect((await readQueries(path)).map(({ completion }) => completion)).toEqual([' That.', '', '']);
+    const rows = await parquet(
+      `SELECT * FROM (VALUES ('a', 'What?', NULL), ('b', 'What?', ' That.')) AS t(id, prompt, completion)`,
+    );
+    expect((await readQueries(rows)).map(({ completion }) => completion)).toEqual(['', ' That.']);
+  });
+
   test.each([
-    [
-      'a missing completion',
-      [one, incomplete],
-      /"completion" in .*queries\.jsonl, line 2, found nothing: this version does not generate completions/,
-    ],
     [
       'an empty completion',
       [{ ...one, completion: '' }],
-      /text that is not empty as "completion" in .* line 1, found ""/,
+      /text that is not empty as "completion" in .* line 1, found "": leave the field out to have the model write it/,
+    ],
+    [
+      'a completion that is a number',
+      [{ ...one, completion: 7 }],
+      /expected text as "completion" in .* line 1, found 7/,
     ],
     ['a missing prompt', [{ ...one, prompt: undefined }], /expected text as "prompt" in .* line 1, found nothing/],
     ['an id that is a number', [{ ...one, id: 3 }], /expected text as "id" in .* line 1, found 3/],
@@ -89,7 +98,7 @@ describe('readQueries', () => {
     ],
     ['a task that is an object', [{ ...one, task: {} }], /expected text as "task"/],
     ['a line that is not JSON', [one, '', '{"id":'], /expected one JSON object a line in .*queries\.jsonl, line 3: /],
-    ['a line that is a list', ['[1]'], /expected an object \{id, prompt, completion\} in .* line 1, found \[1\]/],
+    ['a line that is a list', ['[1]'], /expected an object \{id, prompt, completion\?\} in .* line 1, found \[1\]/],
     ['a line that is null', ['null'], /expected an object .* line 1, found nothing/],
     ['an id used twice', [one, { ...one, id: 'b' }, one], /ids that differ in .*, found "a" on line 1 and line 3/],
     ['an empty file', [], /expected at least one query in .*queries\.jsonl, found none/],

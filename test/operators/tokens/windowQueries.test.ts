@@ -28,6 +28,13 @@ describe('windowQueries', () => {
     expect([...windows.start]).toEqual([0, prompts[0].length + completions[0].length, windows.ids.length]);
   });
 
+  test('takes the tokens that the model wrote as they are, whatever their text would become', () => {
+    const written = { ...query('The quick', ' brown fox'), completionIds: [5, 3, 5] };
+    const { windows } = windowQueries([written], plain, settings);
+    expect([...windows.ids]).toEqual([...plain.encode('The quick'), 5, 3, 5]);
+    expect([...windows.lossFrom]).toEqual([plain.encode('The quick').length]);
+  });
+
   test('starts at the second token where nothing stands before the completion', () => {
     const { windows } = windowQueries([query('', 'The quick brown fox')], plain, settings);
     expect([...windows.lossFrom]).toEqual([1]);
