@@ -5,7 +5,8 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { coverModules, writeGradientModel } from '../operators/gradients/gradientModel.ts';
+import { writeGradientModel } from '../operators/gradients/gradientModel.ts';
+import { coverModules } from '../operators/gradients/tappedGraph.ts';
 import { readModelFolder } from '../operators/gradients/modelFolder.ts';
 import projectGradients from '../operators/gradients/projectGradients.ts';
 import { projectModules } from '../operators/gradients/projections.ts';

@@ -72,6 +72,8 @@ export interface ProjectedGradients extends DocumentColumns {
   loss: Float64Array;
   /** M blocks, block m is (W, D_m) row-major. */
   projected: Float32Array[];
+  /** (W) ‖∇L‖² over all tracked modules, unprojected; only where scores are cosines. */
+  squaredNorm?: Float64Array | null;
 }
 
 /** Influence scores of B documents on Q queries. Positive: the document made the completion more likely. */

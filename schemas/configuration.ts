@@ -10,15 +10,9 @@ declare module 'zod' {
   }
 }
 
-/** Names of DESIGN that a later version will take: refused today with a message that says so. */
-export const plannedKeys: Record<string, readonly string[]> = { '': ['queryModel', 'fit'] };
-export const plannedKinds: Record<string, readonly string[]> = {
-  preconditioner: ['ekfac', 'kfac', 'diagonal'],
-  projection: ['queryAdaptive', 'eigen'],
-};
-
 const filled = z.string().min(1);
 const whole = (minimum: number, maximum: number) => z.int().min(minimum).max(maximum);
+const positive = z.number().min(0).max(Number.MAX_VALUE);
 
 const corpus = z
   .strictObject({
@@ -44,22 +38,78 @@ const corpus = z
   })
   .meta({ description: 'the pretraining documents' });
 
+const damping = z
+  .strictObject({
+    relative: positive
+      .optional()
+      .meta({ description: "λ as a share of the mean of a layer's curvature", defaultText: '0.1' }),
+    absolute: positive
+      .optional()
+      .meta({ description: 'λ itself, the same for every layer', defaultText: 'none: relative' }),
+  })
+  .refine(({ relative, absolute }) => relative === undefined || absolute === undefined, {
+    message: 'expected relative or absolute, got both',
+  })
+  .prefault({});
+
+// The first kind is taken where none is named, so that `damping: …` alone keeps the default kind.
 const preconditioner = z
   .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z
+        .literal('ekfac')
+        .optional()
+        .default('ekfac')
+        .meta({ description: "eigenvalue-corrected Kronecker factors, the paper's" }),
+      damping,
+    }),
+    z.strictObject({
+      kind: z.literal('kfac').meta({ description: 'Kronecker factors with their own eigenvalues' }),
+      damping,
+    }),
+    z.strictObject({
+      kind: z.literal('diagonal').meta({ description: 'the diagonal of the Fisher matrix' }),
+      damping,
+    }),
     z.strictObject({ kind: z.literal('identity').meta({ description: 'query gradients as they are' }) }),
   ])
-  .default({ kind: 'identity' })
+  .prefault({ kind: 'ekfac' })
   .meta({ description: 'the curvature that query gradients are corrected with' });
 
-// The first kind is taken where none is named, so that `projection: {k: 128}` keeps the default kind.
 const projection = z
   .discriminatedUnion('kind', [
     z.strictObject({
       kind: z
-        .literal('random')
+        .literal('queryAdaptive')
         .optional()
-        .default('random')
-        .meta({ description: 'two-sided random matrices, drawn from the seed' }),
+        .default('queryAdaptive')
+        .meta({ description: 'the dimensions that move the scores of these queries most' }),
+      k: whole(1, 16384).default(256).meta({
+        description: 'dimensions kept on each side of a layer, or what that many would cost where widths are shared',
+      }),
+      fidelity: z.number().gt(0).max(1).optional().meta({
+        description: 'share of the score variance to keep, in place of k',
+        defaultText: 'none: k',
+        values: 'above 0, at most 1',
+      }),
+      widths: z
+        .enum(['shared', 'even'])
+        .default('shared')
+        .meta({ description: 'whether layers and sides get as many dimensions as pay, or all k' }),
+      weighting: z
+        .enum(['curvature', 'none'])
+        .default('curvature')
+        .meta({ description: 'whether a dimension counts by how much documents move it' }),
+      rounds: whole(0, 10).default(0).meta({ description: 'alternating rounds that refine the dimensions' }),
+    }),
+    z.strictObject({
+      kind: z
+        .literal('eigen')
+        .meta({ description: 'the top eigenvectors of the covariances, for queries yet to come' }),
+      k: whole(1, 16384).default(64).meta({ description: 'dimensions kept on each side of a layer' }),
+    }),
+    z.strictObject({
+      kind: z.literal('random').meta({ description: 'two-sided random matrices, drawn from the seed' }),
       k: whole(1, 16384).default(64).meta({ description: 'dimensions kept on each side of a layer' }),
       distribution: z
         .enum(['normal', 'rademacher'])
@@ -70,8 +120,37 @@ const projection = z
       kind: z.literal('exact').meta({ description: 'the whole weight gradient: slow, and the oracle' }),
     }),
   ])
-  .default({ kind: 'random', k: 64, distribution: 'normal' })
+  .prefault({ kind: 'queryAdaptive' })
   .meta({ description: 'which dimensions of a gradient are kept' });
+
+const fit = z
+  .strictObject({
+    documents: whole(1, 100_000_000)
+      .default(1000)
+      .meta({ description: 'documents of the corpus, drawn by the seed, that the curvature is estimated from' }),
+    labels: z.enum(['sampled', 'empirical']).default('sampled').meta({
+      description: "labels drawn from the model's own distribution (the Fisher matrix), or the documents' own tokens",
+    }),
+    blocks: whole(1, 1024)
+      .default(1)
+      .meta({ description: 'diagonal blocks of each covariance: more make wide layers fit, and curvature coarser' }),
+    memoryMiB: whole(16, 16_777_216)
+      .default(4096)
+      .meta({ description: 'memory for sums, MiB; a model that needs more is fitted in several passes' }),
+  })
+  .prefault({})
+  .meta({ description: 'how the curvature is estimated' });
+
+const explain = z
+  .strictObject({
+    documents: whole(0, 1_000_000)
+      .default(5)
+      .meta({
+        description: 'documents at either end of each ranking whose influence is written by token and by layer',
+      }),
+  })
+  .prefault({})
+  .meta({ description: 'where in a document its influence lies' });
 
 const operator = z.union([
   filled.transform((path) => ({ path, settings: {} as Record<string, unknown> })),
@@ -121,6 +200,12 @@ export const configurationSchema = z
         'Hugging Face folder with config.json, safetensors and tokenizer.json, or its id on the hub, owner/name@revision',
       values: 'path or hub id',
     }),
+    queryModel: filled.optional().meta({
+      description:
+        'a model of the same shapes, such as the fine-tuned one, which completes and whose query gradients are traced',
+      values: 'path or hub id',
+      defaultText: 'the model itself',
+    }),
     corpus,
     queries: filled.regex(/\.(jsonl|parquet)$/i, 'a path that ends in .jsonl or .parquet').meta({
       description: 'queries, one object a line or row: id, prompt, completion?, task?, answers?, steps?',
@@ -138,7 +223,13 @@ export const configurationSchema = z
       .meta({ description: 'what a document longer than a window becomes: its first window, or all of them' }),
     preconditioner,
     projection,
+    fit,
+    cosine: z.boolean().default(false).meta({
+      description:
+        "whether scores are divided by the norms of both gradients, so that a document's length does not count",
+    }),
     topK: whole(1, 1_000_000).default(500).meta({ description: 'documents kept for each query at either end' }),
+    explain,
     keepScores: z.boolean().default(false).meta({ description: 'whether scores.parquet, the dense table, is written' }),
     operators: z.array(operator).default([]).meta({
       description: 'your own maps and folds, in order',
@@ -152,6 +243,9 @@ export const configurationSchema = z
       .boolean()
       .default(false)
       .meta({ description: "whether prompts go through the tokenizer's chat template" }),
+    maxNewTokens: whole(1, 1_048_576)
+      .default(64)
+      .meta({ description: 'tokens of a completion that the model writes itself, at most, where a query has none' }),
     batchTokens: whole(2, 16_777_216)
       .default(512)
       .meta({ description: 'tokens in one gradient call at most, padding counted; one window always fits' }),
@@ -179,6 +273,7 @@ export type CorpusSettings = Configuration['corpus'];
 export type PreconditionerSettings = Configuration['preconditioner'];
 export type ProjectionSettings = Configuration['projection'];
 export type OperatorSettings = Configuration['operators'][number];
+export type FitSettings = Configuration['fit'];
 export type SliceSettings = Configuration['slice'];
 export type PoolSettings = Configuration['pool'];
 
@@ -250,12 +345,20 @@ function kindRows(key: string, field: Described, kinds: Described[]): Configurat
     values: names.map((kind) => kind.const).join(', '),
     meaning,
   };
-  const others = kinds.flatMap((kind) =>
-    rowsOf(`${key}.`, kind)
-      .filter((row) => row.key !== first.key)
-      .map((row) => ({ ...row, meaning: `${row.meaning} (${kind.properties!.kind.const})` })),
-  );
-  return [first, ...others];
+  const others = new Map<string, ConfigurationRow & { kinds: string[] }>();
+  for (const kind of kinds)
+    for (const row of rowsOf(`${key}.`, kind)) {
+      if (row.key === first.key) continue;
+      const same = JSON.stringify(row);
+      const known = others.get(same) ?? { ...row, kinds: [] };
+      known.kinds.push(String(kind.properties!.kind.const));
+      others.set(same, known);
+    }
+  const named = [...others.values()].map(({ kinds, ...row }) => ({
+    ...row,
+    meaning: `${row.meaning} (${kinds.join(', ')})`,
+  }));
+  return [first, ...named];
 }
 
 function defaultOf(parent: Described, name: string): string {
@@ -275,6 +378,7 @@ function valuesOf(field: Described): string {
   if (field.const !== undefined) return String(field.const);
   if (field.enum) return field.enum.join(', ');
   if (field.type === 'boolean') return 'true, false';
+  if (field.type === 'number') return `${field.minimum} or more`;
   if (field.type === 'integer' && field.maximum === Number.MAX_SAFE_INTEGER) return `${field.minimum} or more`;
   if (field.type === 'integer') return `${field.minimum} to ${field.maximum!.toLocaleString('en')}`;
   return 'text';

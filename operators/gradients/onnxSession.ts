@@ -8,10 +8,10 @@ export interface SessionSettings {
   prepack: boolean;
 }
 
-/** A session for the model at `path`; throws ResourceError with the runtime's own words where it cannot be opened. */
-export async function openSession(path: string, settings: SessionSettings): Promise<InferenceSession> {
+/** A session for the model at a path or in memory; throws ResourceError with the runtime's own words where it cannot be opened. */
+export async function openSession(model: string | Uint8Array, settings: SessionSettings): Promise<InferenceSession> {
   try {
-    return await InferenceSession.create(path, {
+    return await InferenceSession.create(model as string, {
       intraOpNumThreads: settings.threadsPerWorker,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -22,6 +22,9 @@ export async function openSession(path: string, settings: SessionSettings): Prom
       extra: { session: { disable_prepacking: settings.prepack ? '0' : '1' } },
     });
   } catch (cause) {
-    throw new ResourceError(`onnxruntime could not open ${path}: ${(cause as Error).message}`, { cause });
+    throw new ResourceError(
+      `onnxruntime could not open ${typeof model === 'string' ? model : 'a model in memory'}: ${(cause as Error).message}`,
+      { cause },
+    );
   }
 }

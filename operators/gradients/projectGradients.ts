@@ -34,18 +34,20 @@ async function run(
   const count = windows.document.length;
   const projected = () => model.widths.map((width) => new Float32Array(count * width));
   const { feeds, tokens } = feedWindows(windows);
+  const base = { ...columns, document: windows.document, tokens };
   if (count === 0)
-    return { ...columns, document: windows.document, tokens, loss: new Float64Array(0), projected: projected() };
-  const length = feeds.ids.dims[1];
-  const mask = masks.get(length) ?? causalMask(length);
-  masks.set(length, mask);
-  const outputs = await session.run({ ...feeds, mask });
+    return {
+      ...base,
+      loss: new Float64Array(0),
+      projected: projected(),
+      squaredNorm: model.norms ? new Float64Array(0) : null,
+    };
+  const outputs = await session.run({ ...feeds, mask: maskOf(feeds.ids.dims[1], masks) });
   return {
-    ...columns,
-    document: windows.document,
-    tokens,
+    ...base,
     loss: Float64Array.from(outputs.loss.data as Float32Array),
     projected: model.widths.map((_, m) => outputs[`projected_${m}`].data as Float32Array),
+    squaredNorm: model.norms ? Float64Array.from(outputs.squaredNorm.data as Float32Array) : null,
   };
 }
 
@@ -75,6 +77,13 @@ export function feedWindows({ start, ids, lossFrom }: TokenWindows) {
     weight: new Tensor('float32', weight, [count * longest, 1]),
   };
   return { feeds, tokens };
+}
+
+/** The causal mask of a length, made once. */
+export function maskOf(length: number, masks: Map<number, Tensor>): Tensor {
+  const mask = masks.get(length) ?? causalMask(length);
+  masks.set(length, mask);
+  return mask;
 }
 
 /** (T,T): 0 on and below the diagonal, the lowest float32 above, so that softmax gives exactly 0 there. */

@@ -9,6 +9,8 @@ export interface Module {
   inputs: number;
   /** O */
   outputs: number;
+  /** The tracked module whose input this one's is: its own name, or that of an earlier layer which reads the same. */
+  inputOf: string;
 }
 
 /** One side of a module's projection: (rows, k) row-major; null where the side is kept whole. */

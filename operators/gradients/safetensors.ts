@@ -221,6 +221,20 @@ export async function readTensor(entry: TensorEntry): Promise<Float32Array> {
   return values;
 }
 
+/** A whole float64 tensor, unrounded. Throws InputError for another dtype. */
+export async function readDoubles(entry: TensorEntry): Promise<Float64Array> {
+  if (entry.dtype !== 'F64')
+    throw new InputError(`readDoubles expected F64 for tensor ${entry.name} of ${entry.file}, found ${entry.dtype}`);
+  const values = new Float64Array(elementsOf(entry.shape));
+  const handle = await openForReading(entry.file);
+  try {
+    await readFully(handle, new Uint8Array(values.buffer), entry.offset, entry.file, `tensor ${entry.name}`);
+  } finally {
+    await handle.close();
+  }
+  return values;
+}
+
 /** The tensor as float32 in row-major pieces of at most `pieceBytes` bytes, each its own array. */
 export async function* readTensorPieces(entry: TensorEntry, pieceBytes = PIECE_BYTES): AsyncGenerator<Float32Array> {
   const read = READERS[entry.dtype];

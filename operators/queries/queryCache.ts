@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { IntegrityError } from '../../schemas/errors.ts';
 import { canonicalJson, fingerprint } from '../../schemas/fingerprint.ts';
 import type { Query } from '../../schemas/queries.ts';
+import { differingKeys } from '../files/differingKeys.ts';
 import { openSafetensorsFile, readTensor, writeSafetensors } from '../gradients/safetensors.ts';
 
 /** Everything that query gradients depend on; two runs share a cache exactly where these agree. */
@@ -44,7 +45,9 @@ export function queryCachePath(folder: string, wanted: QueryFingerprint): string
 
 /** Names the queries themselves: what changes a gradient, not their tasks or answers. */
 export function fingerprintQueries(queries: Query[]): string {
-  return fingerprint(queries.map(({ id, prompt, completion }) => ({ id, prompt, completion })));
+  return fingerprint(
+    queries.map(({ id, prompt, completion, completionIds }) => ({ id, prompt, completion, completionIds })),
+  );
 }
 
 /**
@@ -78,25 +81,10 @@ const MODULE_PREFIX = 'gradient.';
 
 function expectFingerprint(path: string, found: string | undefined, wanted: QueryFingerprint): void {
   if (found === canonicalJson(wanted)) return;
-  const there = parseFingerprint(found);
-  const differing = Object.entries(wanted).filter(([key, value]) => canonicalJson(there[key]) !== canonicalJson(value));
-  const keys = differing.map(([key, value]) => `${key} (expected ${short(value)}, found ${short(there[key])})`);
   throw new IntegrityError(
-    `the query cache ${path} was made for something else: ${keys.join(', ')}. Delete it, or run headwater queries for this configuration`,
+    `the query cache ${path} was made for something else: ${differingKeys(found, wanted)}. ` +
+      'Delete it, or run headwater queries for this configuration',
   );
-}
-
-function parseFingerprint(text: string | undefined): Record<string, unknown> {
-  try {
-    return (JSON.parse(text ?? '{}') as Record<string, unknown> | null) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function short(value: unknown): string {
-  const text = canonicalJson(value) ?? 'nothing';
-  return text.length > 40 ? `${text.slice(0, 37)}…` : text;
 }
 
 /** Writes the cache: blocks[m] is (Q,D_m) row-major. */

@@ -2,7 +2,7 @@
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { printableLine } from '../../operators/report/printableText.ts';
-import { configurationJsonSchema, configurationRows, plannedKeys, plannedKinds } from '../../schemas/configuration.ts';
+import { configurationJsonSchema, configurationRows } from '../../schemas/configuration.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -37,8 +37,6 @@ function likelyBranch({ path, errors }: z.core.$ZodIssueInvalidUnion): Issue[] |
 
 function unknownKey(path: PropertyKey[], key: string, value: unknown): string {
   const full = nameOf([...path, key]);
-  if (plannedKeys[nameOf(path)]?.includes(key))
-    return `${full} is planned and not in this version of Headwater; take it out`;
   const keys = keysAt(configurationJsonSchema() as Schema, path, value);
   const near = nearest(key, keys);
   if (near) return `unknown key ${full}; did you mean ${nameOf([...path, near])}?`;
@@ -57,9 +55,6 @@ function wrongValue(issue: Issue, value: unknown): string {
     const meaning = row ? ` (${row.meaning})` : '';
     return `${name} is missing, expected ${expected(issue)}${meaning}`;
   }
-  const planned = plannedKinds[nameOf(issue.path.slice(0, -1))];
-  if (issue.path.at(-1) === 'kind' && planned?.includes(String(value)))
-    return `${name} ${value} is planned and not in this version of Headwater, expected ${expected(issue)}`;
   const range = row && isNumeric(issue) ? row.values : '';
   const near = typeof value === 'string' && nearest(value, choices(issue));
   return `${name} expected ${expected(issue, range)}, got ${shownValue(value)}${near ? `; did you mean ${near}?` : ''}`;

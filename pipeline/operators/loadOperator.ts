@@ -6,7 +6,7 @@ import type { OperatorFunction } from 'rxjs';
 import { tsImport } from 'tsx/esm/api';
 import type { ScoreBatch } from '../../schemas/batches.ts';
 import { InputError } from '../../schemas/errors.ts';
-import { type FoldOperator, type MapOperator, nounOrder } from '../../schemas/operators.ts';
+import { type FoldOperator, type JobOperator, type MapOperator, nounOrder } from '../../schemas/operators.ts';
 
 /** An operator as plain data: the URL of the module whose default export it is, and its settings. */
 export interface OperatorSpec {
@@ -27,6 +27,17 @@ export async function loadOperator(module: string): Promise<AnyOperator> {
   const fault = faultOf(operator);
   if (fault) throw new InputError(`operator ${file}: expected the default export to be ${fault}`);
   return operator as AnyOperator;
+}
+
+/** The default export of a built-in job's module. */
+export async function loadJob(module: string): Promise<JobOperator> {
+  if (!module.startsWith(ownOperators)) throw new Error(`loadJob expected a built-in module, got ${module}`);
+  return (await import(module)).default as JobOperator;
+}
+
+/** The URL of a built-in operator's module: `builtIn('tokens/windowDocuments')`. */
+export function builtIn(path: string): string {
+  return new URL(`${path}.ts`, ownOperators).href;
 }
 
 const ownOperators = new URL('../../operators/', import.meta.url).href;

@@ -1,17 +1,29 @@
 /** The entry of a worker thread: opens the operators a task names, once for life, and runs the task. */
 import type { DocumentColumns } from '../../schemas/batches.ts';
 import { HeadwaterError } from '../../schemas/errors.ts';
-import type { RunFacts } from '../../schemas/operators.ts';
-import type { OperatorSpec } from '../operators/loadOperator.ts';
+import type { JobOperator, RunFacts } from '../../schemas/operators.ts';
+import { loadJob, type OperatorSpec } from '../operators/loadOperator.ts';
 import { type OpenOperator, openOperator, runChain, runFused } from './fusedTask.ts';
 
-export interface PoolTask {
-  /** 'fused' runs a slice from documents to scores, 'project' one part from token windows to projected gradients. */
+export type PoolTask = BatchTask | JobTask;
+
+/** 'fused' runs a slice from documents to scores, 'project' one part from token windows to projected gradients. */
+export interface BatchTask extends TaskFacts {
   kind: 'fused' | 'project';
   operators: OperatorSpec[];
-  facts: RunFacts;
   batchTokens: number;
   batch: DocumentColumns;
+}
+
+/** Work on plain data that is no step of the flow. */
+export interface JobTask extends TaskFacts {
+  kind: 'job';
+  operator: OperatorSpec;
+  input: unknown;
+}
+
+interface TaskFacts {
+  facts: RunFacts;
   /** Shared with the main thread: at the places below. */
   signals: Int32Array;
 }
@@ -27,14 +39,15 @@ export const SIGNALS = 3;
 export const STOPPED = 130;
 
 const open = new Map<string, Promise<OpenOperator>>();
+const openJobs = new Map<string, Promise<(input: unknown) => unknown>>();
 
 /** What a task comes back with: an error's class would be lost between threads, its exit code is not. */
-export type PoolAnswer = { batch: DocumentColumns } | { failure: { message: string; exitCode: number; stack: string } };
+export type PoolAnswer = { output: unknown } | { failure: { message: string; exitCode: number; stack: string } };
 
 export default async function answerTask(task: PoolTask): Promise<PoolAnswer> {
   Atomics.add(task.signals, RUNNING, 1);
   try {
-    return { batch: await runTask(task) };
+    return { output: await runTask(task) };
   } catch (error) {
     const { message = String(error), exitCode = 1, stack = '' } = (error ?? {}) as Partial<HeadwaterError>;
     return { failure: { message, exitCode, stack } };
@@ -43,12 +56,24 @@ export default async function answerTask(task: PoolTask): Promise<PoolAnswer> {
   }
 }
 
-async function runTask({ kind, operators, facts, batchTokens, batch, signals }: PoolTask): Promise<DocumentColumns> {
+async function runTask(task: PoolTask): Promise<unknown> {
   // A thread must not be ended inside onnxruntime: a stopped run ends between two calls.
   const expectRunning = () => {
-    if (Atomics.load(signals, STOP) === 1) throw new HeadwaterError('stopped', STOPPED);
+    if (Atomics.load(task.signals, STOP) === 1) throw new HeadwaterError('stopped', STOPPED);
   };
   expectRunning();
+  if (task.kind === 'job') {
+    const run = await openJobOnce(task.operator, task.facts);
+    expectRunning();
+    return run(task.input);
+  }
+  return runBatch(task, expectRunning);
+}
+
+async function runBatch(
+  { kind, operators, facts, batchTokens, batch, signals }: BatchTask,
+  expectRunning: () => void,
+): Promise<DocumentColumns> {
   const chain = await openAll(operators, facts);
   expectRunning();
   if (kind === 'project') return runChain(chain, batch);
@@ -72,4 +97,16 @@ function openOnce(spec: OperatorSpec, facts: RunFacts): Promise<OpenOperator> {
   const opened = open.get(key) ?? openOperator(spec, facts);
   open.set(key, opened);
   return opened;
+}
+
+function openJobOnce(spec: OperatorSpec, facts: RunFacts): Promise<(input: unknown) => unknown> {
+  const key = JSON.stringify([spec, facts]);
+  const opened = openJobs.get(key) ?? openJob(spec, facts);
+  openJobs.set(key, opened);
+  return opened;
+}
+
+async function openJob({ module, settings }: OperatorSpec, facts: RunFacts): Promise<(input: unknown) => unknown> {
+  const job: JobOperator = await loadJob(module);
+  return job.open(settings, facts);
 }

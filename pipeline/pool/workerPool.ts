@@ -5,7 +5,16 @@ import type { DocumentColumns } from '../../schemas/batches.ts';
 import { HeadwaterError } from '../../schemas/errors.ts';
 import type { RunFacts } from '../../schemas/operators.ts';
 import type { OperatorSpec } from '../operators/loadOperator.ts';
-import { type PoolAnswer, type PoolTask, RUNNING, SIGNALS, STOP, STOPPED, TOKENS } from './poolWorker.ts';
+import {
+  type BatchTask,
+  type PoolAnswer,
+  type PoolTask,
+  RUNNING,
+  SIGNALS,
+  STOP,
+  STOPPED,
+  TOKENS,
+} from './poolWorker.ts';
 
 /** A task ended early because the run was asked to stop. */
 export class StoppedError extends HeadwaterError {}
@@ -45,14 +54,23 @@ export class WorkerPool {
 
   /** The batch that comes of `batch`. Throws HeadwaterError; `StoppedError` where the pool was asked to stop. */
   async run<Out extends DocumentColumns>(
-    kind: PoolTask['kind'],
+    kind: BatchTask['kind'],
     operators: OperatorSpec[],
     batch: DocumentColumns,
   ): Promise<Out> {
     const { facts, batchTokens, signals } = this;
-    const task: PoolTask = { kind, operators, facts, batchTokens, batch, signals };
+    return (await this.output({ kind, operators, facts, batchTokens, batch, signals })) as Out;
+  }
+
+  /** What a built-in job makes of `input`: plain data, of which shared arrays are not copied. Throws as `run` does. */
+  async job<Input, Output>(operator: OperatorSpec, input: Input): Promise<Output> {
+    const { facts, signals } = this;
+    return (await this.output({ kind: 'job', operator, input, facts, signals })) as Output;
+  }
+
+  private async output(task: PoolTask): Promise<unknown> {
     const answer = (await this.answer(task).catch(threadDied)) as PoolAnswer;
-    if ('batch' in answer) return answer.batch as Out;
+    if ('output' in answer) return answer.output;
     const { message, exitCode, stack } = answer.failure;
     if (exitCode === STOPPED) throw new StoppedError(message, exitCode);
     throw new HeadwaterError(message, exitCode, { cause: stack });

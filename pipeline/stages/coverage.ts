@@ -1,5 +1,5 @@
 /** Says which linear layers are tracked and which are not: influence through what is not tracked is not seen. */
-import type { Coverage } from '../../operators/gradients/gradientModel.ts';
+import type { Coverage } from '../../operators/gradients/tappedGraph.ts';
 
 /** Two lines: what is tracked with its share of the parameters, and the kinds of layers that are left out. */
 export function coverageLines({ modules, untracked, trackedParameters, parameters }: Coverage): string[] {

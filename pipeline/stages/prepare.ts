@@ -1,59 +1,99 @@
 /** Everything a stage needs before it computes: inputs opened and checked, the gradient model on disk, the pool's chain laid out. */
-import {
-  type Coverage,
-  coverModules,
-  type GradientModel,
-  writeGradientModel,
-} from '../../operators/gradients/gradientModel.ts';
+import type { GradientModel } from '../../operators/gradients/gradientModel.ts';
 import { type ModelFolder, readModelFolder } from '../../operators/gradients/modelFolder.ts';
-import { projectModules } from '../../operators/gradients/projections.ts';
+import type { Module } from '../../operators/gradients/projections.ts';
+import { type Coverage, coverModules } from '../../operators/gradients/tappedGraph.ts';
 import { fingerprintQueries, QUERY_CACHE_VERSION, type QueryFingerprint } from '../../operators/queries/queryCache.ts';
 import { readQueries } from '../../operators/queries/readQueries.ts';
 import { loadTokenizer, type Tokenizer } from '../../operators/tokens/loadTokenizer.ts';
 import type { Configuration } from '../../schemas/configuration.ts';
+import { InputError, UsageError } from '../../schemas/errors.ts';
 import type { RunFacts } from '../../schemas/operators.ts';
 import type { Query } from '../../schemas/queries.ts';
 import { fetchModel } from '../hub/fetchModel.ts';
 import { type ChainStep, type CustomOperators, chainSteps, loadCustomOperators } from '../operators/customOperators.ts';
-import { digestModule } from '../operators/loadOperator.ts';
+import { builtIn, digestModule } from '../operators/loadOperator.ts';
 import { type PoolSize, poolSize } from '../pool/poolSize.ts';
 import type { StageHooks } from './stageHooks.ts';
 
-export interface Prepared {
-  configuration: Configuration;
-  queries: Query[];
-  facts: RunFacts;
+/** A model with its tokenizer. */
+export interface OpenModel {
   folder: ModelFolder;
   tokenizer: Tokenizer;
+}
+
+/** What a stage needs that asks nothing of the queries. */
+export interface PreparedModel extends OpenModel {
+  configuration: Configuration;
+  facts: RunFacts;
   coverage: Coverage;
-  custom: CustomOperators;
   pool: PoolSize;
 }
 
-/** Opens and checks the model, downloaded if need be, the tokenizer, the queries and the user's operators; no weight is read yet. */
-export async function prepare(
-  configuration: Configuration,
-  hooks: Pick<StageHooks, 'log' | 'signal'>,
-): Promise<Prepared> {
-  const queries = await readQueries(configuration.queries);
-  const custom = await loadCustomOperators(configuration.operators);
-  const folder = await readModelFolder(await fetchModel(configuration.model, hooks));
-  const coverage = coverModules(folder, configuration);
-  const tokenizer = await loadTokenizer(folder.path);
-  const facts: RunFacts = {
-    queries: queries.map(({ id }) => id),
-    tasks: queries.map(({ task }) => task),
-    topK: configuration.topK,
-    seed: configuration.seed,
-  };
-  return { configuration, queries, facts, folder, tokenizer, coverage, custom, pool: poolSize(configuration.pool) };
+export interface Prepared extends PreparedModel {
+  /** The model that completes and whose query gradients are traced: the same one where no other is configured. */
+  queryModel: OpenModel;
+  queries: Query[];
+  custom: CustomOperators;
 }
 
-/** The gradient model in the cache, written if it is not there. */
-export function gradientModel({ configuration, folder, coverage }: Prepared): Promise<GradientModel> {
-  const { modules, contextTokens, batchTokens, projection, seed, cache } = configuration;
-  const projections = projectModules(projection, seed, coverage.modules);
-  return writeGradientModel(folder, { modules, contextTokens, batchTokens }, coverage.modules, projections, cache);
+type Hooks = Pick<StageHooks, 'log' | 'signal'>;
+
+/** Opens and checks the model, downloaded if need be, and the tokenizer; no weight is read yet. */
+export async function prepareModel(configuration: Configuration, hooks: Hooks): Promise<PreparedModel> {
+  const { folder, tokenizer } = await openModel(configuration.model, hooks);
+  const coverage = coverModules(folder, configuration);
+  const facts: RunFacts = { queries: [], tasks: [], topK: configuration.topK, seed: configuration.seed };
+  return { configuration, facts, folder, tokenizer, coverage, pool: poolSize(configuration.pool) };
+}
+
+async function openModel(path: string, hooks: Hooks): Promise<OpenModel> {
+  const folder = await readModelFolder(await fetchModel(path, hooks));
+  return { folder, tokenizer: await loadTokenizer(folder.path) };
+}
+
+/** Opens and checks the queries, the user's operators and the models. */
+export async function prepare(configuration: Configuration, hooks: Hooks): Promise<Prepared> {
+  const queries = await readQueries(configuration.queries);
+  const custom = await loadCustomOperators(configuration.operators);
+  expectOwnGradientFits(configuration, custom);
+  const model = await prepareModel(configuration, hooks);
+  const facts = { ...model.facts, queries: queries.map(({ id }) => id), tasks: queries.map(({ task }) => task) };
+  return { ...model, facts, queries, custom, queryModel: await openQueryModel(model, hooks) };
+}
+
+async function openQueryModel(model: PreparedModel, hooks: Hooks): Promise<OpenModel> {
+  const { configuration, coverage } = model;
+  if (configuration.queryModel === undefined) return model;
+  const other = await openModel(configuration.queryModel, hooks);
+  expectSameShapes(coverage.modules, coverModules(other.folder, configuration).modules, configuration);
+  return other;
+}
+
+function expectSameShapes(modules: Module[], others: Module[], { model, queryModel }: Configuration): void {
+  const shape = (module: Module | undefined) =>
+    module ? `${module.name} (${module.outputs},${module.inputs})` : 'no further layer';
+  for (let m = 0; m < Math.max(modules.length, others.length); m++)
+    if (shape(modules[m]) !== shape(others[m]))
+      throw new InputError(
+        `queryModel: expected the shapes of ${model}, where ${shape(modules[m])} stands, found ${shape(others[m])} in ${queryModel}: ` +
+          'query and document gradients are compared layer by layer, so both models must have the same layers',
+      );
+}
+
+/** A gradient of the user's own has no curvature and no projection of ours. */
+function expectOwnGradientFits({ preconditioner, cosine }: Configuration, custom: CustomOperators): void {
+  const own = ownGradient(custom);
+  if (!own) return;
+  if (preconditioner.kind !== 'identity')
+    throw new UsageError(
+      `operators: ${own.operator.name} computes gradients of its own, to which preconditioner ${preconditioner.kind} does not apply: ` +
+        'set preconditioner: {kind: identity}',
+    );
+  if (cosine)
+    throw new UsageError(
+      `operators: ${own.operator.name} computes gradients of its own, whose norms are not known: set cosine: false`,
+    );
 }
 
 /** What the query gradients depend on. A gradient operator of the user's own is named by its module's content. */
@@ -76,11 +116,9 @@ export async function queryFingerprint(prepared: Prepared): Promise<QueryFingerp
 }
 
 /** The user's own gradient operator, where the configuration names one. */
-function ownGradient({ maps }: CustomOperators) {
+export function ownGradient({ maps }: CustomOperators) {
   return maps.find(({ operator }) => operator.takes === 'tokenWindows' && operator.gives === 'projectedGradients');
 }
-
-const builtIn = (path: string) => new URL(`../../operators/${path}.ts`, import.meta.url).href;
 
 /** The step from token windows to projected gradients. */
 export function gradientStep({ pool, custom }: Prepared, model: GradientModel): ChainStep {

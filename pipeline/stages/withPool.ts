@@ -1,11 +1,11 @@
 /** Lends a stage the pool: opened for it, told when the user asks to stop, closed whatever happens. */
 import { StoppedError, WorkerPool } from '../pool/workerPool.ts';
-import type { Prepared } from './prepare.ts';
+import type { PreparedModel } from './prepare.ts';
 import type { StageHooks } from './stageHooks.ts';
 
 /** What `work` gives. Throws the signal's reason where the user's stop ended a task that `work` could not do without. */
 export async function withPool<T>(
-  { pool: size, facts, configuration }: Prepared,
+  { pool: size, facts, configuration }: Pick<PreparedModel, 'pool' | 'facts' | 'configuration'>,
   { signal }: Pick<StageHooks, 'signal'>,
   work: (pool: WorkerPool) => Promise<T>,
 ): Promise<T> {

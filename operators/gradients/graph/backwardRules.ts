@@ -19,6 +19,7 @@ export const backwardRules: Record<string, Rule> = {
   attention: attentionGradients,
   // The head computes its own gradient while the slice of logits is at hand.
   crossEntropy: (o, g, { outputs: [, gradient] }) => [() => o.mul(gradient, g)],
+  sampledCrossEntropy: (o, g, { outputs: [, gradient] }) => [() => o.mul(gradient, g)],
 };
 
 /** d silu / dx = s + y (1 − s) with s = sigmoid(x) and y = x s. */

@@ -2,11 +2,12 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { coverModules, writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
+import { writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
 import { readModelFolder } from '../../../operators/gradients/modelFolder.ts';
 import projectGradients from '../../../operators/gradients/projectGradients.ts';
 import { projectModules } from '../../../operators/gradients/projections.ts';
 import { openSafetensorsFile, readTensor } from '../../../operators/gradients/safetensors.ts';
+import { coverModules } from '../../../operators/gradients/tappedGraph.ts';
 import { windowBatch } from '../../windowBatch.ts';
 
 const goldens = new URL('../../goldens/gradients/', import.meta.url).pathname;

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { coverModules, type GradientModel, writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
+import { type GradientModel, writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
 import { readModelFolder } from '../../../operators/gradients/modelFolder.ts';
 import projectGradients from '../../../operators/gradients/projectGradients.ts';
 import { type ModuleProjection, projectModules } from '../../../operators/gradients/projections.ts';
+import { coverModules } from '../../../operators/gradients/tappedGraph.ts';
 import type { ProjectionSettings } from '../../../schemas/configuration.ts';
 import { windowBatch } from '../../windowBatch.ts';
 

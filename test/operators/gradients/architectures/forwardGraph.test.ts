@@ -2,8 +2,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { coverModules } from '../../../../operators/gradients/gradientModel.ts';
 import { readModelFolder } from '../../../../operators/gradients/modelFolder.ts';
+import { coverModules } from '../../../../operators/gradients/tappedGraph.ts';
 import { InputError } from '../../../../schemas/errors.ts';
 
 const goldens = new URL('../../../goldens/gradients/', import.meta.url).pathname;

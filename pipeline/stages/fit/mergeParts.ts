@@ -1,0 +1,49 @@
+/** Adds the sums of a sample's parts, once every part of a set is there: sums and counts are kept apart so that they merge by adding. */
+import {
+  type FactorFolder,
+  type FactorKind,
+  hasFactor,
+  partCounts,
+  partFolder,
+  readSums,
+  type Sums,
+  writeSums,
+} from '../../../operators/curvature/factorFolder.ts';
+import type { SumItem } from './fitPasses.ts';
+
+/** Merges what it can into the folder itself, and gives the items that are still missing. */
+export async function mergeParts<Of>(
+  folder: FactorFolder,
+  kind: FactorKind,
+  items: SumItem<Of>[],
+  log: (line: string) => void,
+): Promise<SumItem<Of>[]> {
+  let missing = items;
+  for (const count of await partCounts(folder)) {
+    const parts = Array.from({ length: count }, (_, i) => partFolder(folder, { index: i + 1, count }));
+    const still: SumItem<Of>[] = [];
+    for (const item of missing) if (!(await mergeItem(folder, parts, kind, item))) still.push(item);
+    if (still.length < missing.length)
+      log(`fit: merged ${kind} of ${missing.length - still.length} from ${count} parts`);
+    missing = still;
+  }
+  return missing;
+}
+
+async function mergeItem<Of>(
+  folder: FactorFolder,
+  parts: FactorFolder[],
+  kind: FactorKind,
+  { name, length }: SumItem<Of>,
+): Promise<boolean> {
+  const there = await Promise.all(parts.map((part) => hasFactor(part, kind, name)));
+  if (!there.every(Boolean)) return false;
+  const total: Sums = { values: new Float64Array(length), count: 0 };
+  for (const part of parts) {
+    const { values, count } = await readSums(part, kind, name, length);
+    for (let i = 0; i < length; i++) total.values[i] += values[i];
+    total.count += count;
+  }
+  await writeSums(folder, kind, name, total);
+  return true;
+}
