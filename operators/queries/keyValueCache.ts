@@ -96,7 +96,8 @@ export class KeyValueCache {
 
   /** Keeps those rows alone, in the order given. */
   keep(rows: readonly number[]): void {
-    if (rows.length < this.padding.length) this.copy(rows, this.slots);
+    const all = rows.length === this.padding.length && rows.every((row, b) => row === b);
+    if (!all) this.copy(rows, this.slots);
   }
 
   private copy(rows: readonly number[], slots: number): void {
