@@ -110,21 +110,18 @@ function encodePrompts({ configuration, queryModel }: Completing, open: Query[])
 
 /** The completions of the prompts, in their order. */
 async function generate(
-  { configuration, queryModel, pool: { threadsPerWorker, prepack } }: Completing,
+  prepared: Completing,
   prompts: PromptTokens[],
   endOfText: number[],
   pool: Pick<WorkerPool, 'job'>,
   { progress }: Pick<StageHooks, 'progress'>,
 ): Promise<GeneratedTokens[]> {
-  const { contextTokens, maxNewTokens, cache } = configuration;
-  const model = await writeDecodingModel(queryModel.folder, contextTokens, cache);
-  const limits = { maxNewTokens, contextTokens, endOfText };
-  const settings: GenerateCompletionsSettings = { model, threadsPerWorker, prepack, ...limits };
+  const settings = await generateSettings(prepared, endOfText);
   const spec = { module: builtIn('queries/generateCompletions'), settings };
+  const lengths = prompts.map(({ ids }) => ids.length);
   const completions: GeneratedTokens[] = [];
   progress.stage('completions', prompts.length);
-  const lengths = prompts.map(({ ids }) => ids.length);
-  const parts = packPrompts(lengths, maxNewTokens).map(async (chosen) => {
+  const parts = packPrompts(lengths, Math.min(settings.maxNewTokens, settings.contextTokens)).map(async (chosen) => {
     const batch = chosen.map((p) => prompts[p]);
     const part = await pool.job<PromptTokens[], GeneratedTokens[]>(spec, batch);
     part.forEach((completion, i) => {
@@ -135,6 +132,15 @@ async function generate(
   await Promise.all(parts);
   progress.done();
   return completions;
+}
+
+async function generateSettings(
+  { configuration, queryModel, pool: { threadsPerWorker, prepack } }: Completing,
+  endOfText: number[],
+): Promise<GenerateCompletionsSettings> {
+  const { contextTokens, maxNewTokens, cache } = configuration;
+  const model = await writeDecodingModel(queryModel.folder, contextTokens, cache);
+  return { model, threadsPerWorker, prepack, maxNewTokens, contextTokens, endOfText };
 }
 
 function expectWritten(completions: Completion[]): void {
