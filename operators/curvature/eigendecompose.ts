@@ -12,8 +12,8 @@ export interface Eigendecomposition {
   vectors: Float64Array;
 }
 
-/** Below, ml-matrix takes no more than about a millisecond (bench/eigendecompose.ts). */
-const lapackFrom = 48;
+/** From this n on LAPACK is the faster (bench/eigendecompose.ts). */
+const lapackFrom = 16;
 
 /**
  * A = Q diag(values) Qᵀ of `symmetric` (n,n), of which the lower triangle is read. Of each eigenvector the component of largest
@@ -120,10 +120,14 @@ function reproduces({ values, rows }: AscendingEigen, symmetric: Float64Array, s
   for (let j = 0; j < n; j++) {
     let along = 0;
     for (let i = 0; i < n; i++) along += rows[j * n + i] * x[i];
-    for (let i = 0; i < n; i++) same[i] += rows[j * n + i] * along;
-    for (let i = 0; i < n; i++) image[i] += rows[j * n + i] * along * values[j];
-    for (let i = 0; i < j; i++) product[i] += scale * symmetric[j * n + i] * x[j];
-    for (let i = 0; i <= j; i++) product[j] += scale * symmetric[j * n + i] * x[i];
+    for (let i = 0; i < n; i++) {
+      same[i] += rows[j * n + i] * along;
+      image[i] += rows[j * n + i] * along * values[j];
+    }
+    for (let i = 0; i <= j; i++) {
+      product[j] += scale * symmetric[j * n + i] * x[i];
+      if (i < j) product[i] += scale * symmetric[j * n + i] * x[j];
+    }
   }
   const tolerance = 1e-9 * norm(x); // dsyevd's own error is about 1e-16 √n
   const largest = Math.max(Math.abs(values[0]), Math.abs(values[n - 1]));

@@ -71,13 +71,13 @@ const install: Record<string, string> = {
 const meanwhile = 'ml-matrix computes eigenvectors meanwhile, 20 to 45 times slower from n = 512 on';
 
 /** Looks for a library, or opens the file `wanted`; 'none' looks for none. Never throws. */
-export function openLapack(wanted: string | undefined): FoundLapack {
+export function openLapack(wanted: string | undefined, system: string = process.platform): FoundLapack {
   if (wanted === 'none') return { lapack: null, notice: null };
   const reasons: string[] = [];
   try {
     // Not an import: koffi is optional.
     const koffi: Koffi = createRequire(import.meta.url)('koffi');
-    for (const file of wanted ? [wanted] : (libraries[process.platform] ?? [])) {
+    for (const file of wanted ? [wanted] : (libraries[system] ?? [])) {
       const lapack = firstWithout(reasons, () => loadLapack(koffi, file));
       if (lapack) return { lapack, notice: null };
     }
@@ -85,7 +85,7 @@ export function openLapack(wanted: string | undefined): FoundLapack {
     return { lapack: null, notice: `koffi does not load (${firstLine(cause)}): ${meanwhile}; run npm ci` };
   }
   if (wanted) return unusable(`HEADWATER_LAPACK names ${wanted}`, reasons[0]);
-  const next = install[process.platform] ?? 'install OpenBLAS';
+  const next = install[system] ?? 'install OpenBLAS';
   return {
     lapack: null,
     notice: `no LAPACK library found: ${meanwhile}; ${next}, or name a library's file in HEADWATER_LAPACK`,

@@ -4,6 +4,7 @@ import { access, readFile, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { eigenLibrary } from '../../operators/curvature/eigendecompose.ts';
 import { printableLine } from '../../operators/report/printableText.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { availableCores } from './availableCores.ts';
@@ -30,6 +31,8 @@ export interface Machine {
   packages: Record<string, string | null>;
   /** Floating-point operations a second of one thread, or why onnxruntime did not run. */
   matrixProduct: { flops: number } | { failure: string };
+  /** What computes eigenvectors; the notice says what to do where that is the slow one. */
+  eigenLibrary: { name: string; notice: string | null };
 }
 
 /** One line of the doctor's. `ok` null: good to know, not needed. */
@@ -67,6 +70,7 @@ export async function examineMachine(folder = process.cwd(), measure = measureMa
       (flops) => ({ flops }),
       (error: unknown) => ({ failure: error instanceof Error ? error.message : String(error) }),
     ),
+    eigenLibrary: eigenLibrary(),
   };
 }
 
@@ -114,6 +118,11 @@ export function checkMachine(machine: Machine): Check[] {
       what: 'onnxruntime',
       found: ran ? `loads; ${(matrixProduct.flops / 1e9).toFixed(0)} GFLOP/s on one thread` : matrixProduct.failure,
       next: 'onnxruntime-node has binaries for Linux, macOS and Windows on x64 and arm64: run npm ci there',
+    },
+    {
+      ok: machine.eigenLibrary.notice ? null : true,
+      what: 'eigenvectors',
+      found: machine.eigenLibrary.notice ?? machine.eigenLibrary.name,
     },
   ];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { eigenLibrary } from '../../../operators/curvature/eigendecompose.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { checkLines, checkMachine, examineMachine, type Machine } from '../../../pipeline/machine/doctor.ts';
 
@@ -16,6 +17,7 @@ const sound: Machine = {
   folderWritable: true,
   packages: { 'onnxruntime-node': '1.30.0', hyparquet: '1.31.5', zod: '4.6.7' },
   matrixProduct: { flops: 82.4e9 },
+  eigenLibrary: { name: 'OpenBLAS 0.3.21 (libopenblas.so.0)', notice: null },
 };
 
 const linesOf = (machine: Machine): string[] => checkLines(checkMachine(machine));
@@ -31,6 +33,7 @@ describe('doctor', () => {
       '✓ disk         100.0 GiB free in /work',
       '✓ packages     onnxruntime-node 1.30.0, hyparquet 1.31.5',
       '✓ onnxruntime  loads; 82 GFLOP/s on one thread',
+      '✓ eigenvectors OpenBLAS 0.3.21 (libopenblas.so.0)',
     ]);
   });
 
@@ -60,6 +63,13 @@ describe('doctor', () => {
     expect(lines).toContain('✓ disk         unknown free in /work');
   });
 
+  it('names the slow library of eigenvectors as no fault', () => {
+    const notice = 'no LAPACK library found: ml-matrix computes eigenvectors meanwhile; install OpenBLAS';
+    const machine = { ...sound, eigenLibrary: { name: 'ml-matrix 6.15.1', notice } };
+    expect(linesOf(machine)).toContain(`  eigenvectors ${notice}`);
+    expect(failing(machine)).toEqual([]);
+  });
+
   it('examines this machine', async () => {
     const machine = await examineMachine('.', async () => 1e9);
     expect(Object.keys(machine.packages)).toEqual(Object.keys(packageJson.dependencies));
@@ -67,6 +77,7 @@ describe('doctor', () => {
     expect(machine.memoryAvailable).toBeGreaterThan(0);
     expect(machine.memoryAvailable).toBeLessThanOrEqual(machine.memoryTotal);
     expect(machine.coresAvailable).toBeLessThanOrEqual(machine.cores);
+    expect(machine.eigenLibrary).toEqual(eigenLibrary());
     expect(failing(machine)).toEqual([]);
   });
 
