@@ -6,10 +6,10 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeGradientModel } from '../operators/gradients/gradientModel.ts';
-import { coverModules } from '../operators/gradients/tappedGraph.ts';
 import { readModelFolder } from '../operators/gradients/modelFolder.ts';
 import projectGradients from '../operators/gradients/projectGradients.ts';
-import { projectModules } from '../operators/gradients/projections.ts';
+import { drawProjection } from '../operators/gradients/projections.ts';
+import { coverModules } from '../operators/gradients/tappedGraph.ts';
 import { loadTokenizer } from '../operators/tokens/loadTokenizer.ts';
 import { packWindows } from '../operators/tokens/packWindows.ts';
 import type { ProjectedGradients, TokenWindowBatch } from '../schemas/batches.ts';
@@ -70,7 +70,7 @@ type Project = (batch: TokenWindowBatch) => Promise<ProjectedGradients> | Projec
 async function openOperator(k: number): Promise<Project> {
   const folder = await readModelFolder(paths.model);
   const { modules } = coverModules(folder, settings);
-  const projections = projectModules({ kind: 'random', k, distribution: 'normal' }, 0, modules);
+  const projections = modules.map((module) => drawProjection({ kind: 'random', k, distribution: 'normal' }, 0, module));
   const model = await writeGradientModel(folder, settings, modules, projections, join(benchFolder, 'cache'));
   const facts = { queries: [], tasks: [], topK: 1, seed: 0 };
   return projectGradients.open({ model, threadsPerWorker: 1, prepack: true }, facts);

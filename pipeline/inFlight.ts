@@ -1,4 +1,4 @@
-/** Does work on items in their order, a fixed number at a time. */
+/** Work on items in their order, a fixed number at a time: all of it, or ahead of who takes the results. */
 
 /** Starts the items in order and waits for all; after a failure no further one is started, and the first failure is thrown. */
 export async function inFlight<T>(
@@ -21,4 +21,25 @@ export async function inFlight<T>(
   }
   await Promise.all(flying);
   if (failure) throw (failure as { error: unknown }).error;
+}
+
+/** The results of `work` on each item, to be taken in order: up to `limit` of them are started before they are asked for. */
+export function startedAhead<T, Result>(
+  items: T[],
+  limit: number,
+  work: (item: T) => Promise<Result>,
+): (() => Promise<Result>)[] {
+  const started = new Map<number, Promise<Result>>();
+  const start = (index: number) => {
+    if (index >= items.length || started.has(index)) return;
+    const result = work(items[index]);
+    result.catch(() => {}); // whoever takes it hears of the failure
+    started.set(index, result);
+  };
+  return items.map((_, index) => async () => {
+    for (let ahead = index; ahead < index + limit; ahead++) start(ahead);
+    const result = await started.get(index)!;
+    started.delete(index);
+    return result;
+  });
 }

@@ -96,10 +96,10 @@ const projection = z
         .enum(['shared', 'even'])
         .default('shared')
         .meta({ description: 'whether layers and sides get as many dimensions as pay, or all k' }),
-      weighting: z
-        .enum(['curvature', 'none'])
-        .default('curvature')
-        .meta({ description: 'whether a dimension counts by how much documents move it' }),
+      weighting: z.enum(['curvature', 'none']).optional().meta({
+        description: 'whether a dimension counts by how much documents move it',
+        defaultText: 'curvature; none with identity',
+      }),
       rounds: whole(0, 10).default(0).meta({ description: 'alternating rounds that refine the dimensions' }),
     }),
     z.strictObject({
@@ -143,11 +143,9 @@ const fit = z
 
 const explain = z
   .strictObject({
-    documents: whole(0, 1_000_000)
-      .default(5)
-      .meta({
-        description: 'documents at either end of each ranking whose influence is written by token and by layer',
-      }),
+    documents: whole(0, 1_000_000).default(5).meta({
+      description: 'documents at either end of each ranking whose influence is written by token and by layer',
+    }),
   })
   .prefault({})
   .meta({ description: 'where in a document its influence lies' });

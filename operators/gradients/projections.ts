@@ -25,11 +25,13 @@ export interface ModuleProjection {
   inputs: ProjectionMatrix | null;
 }
 
-/** The matrices of every module: a pure function of the settings, the seed and the module, so that nothing has to be shipped. */
-export function projectModules(settings: ProjectionSettings, seed: number, modules: Module[]): ModuleProjection[] {
-  if (settings.kind === 'exact') return modules.map(() => ({ outputs: null, inputs: null }));
+type Drawn = Extract<ProjectionSettings, { kind: 'random' | 'exact' }>;
+
+/** The matrices of a projection that looks at no query: a pure function of the settings, the seed and the module. */
+export function drawProjection(settings: Drawn, seed: number, module: Module): ModuleProjection {
+  if (settings.kind === 'exact') return { outputs: null, inputs: null };
   const { k, distribution } = settings;
-  const side = (module: Module, name: 'outputs' | 'inputs'): ProjectionMatrix | null => {
+  const side = (name: 'outputs' | 'inputs'): ProjectionMatrix | null => {
     const rows = module[name];
     // A side no wider than k is kept whole: it costs no more and loses nothing.
     if (rows <= k) return null;
@@ -37,7 +39,7 @@ export function projectModules(settings: ProjectionSettings, seed: number, modul
     const values = randomNumbers(seed, streamOf(`${module.name}.${name}`), rows * k, distribution, 1 / k);
     return { rows, k, values };
   };
-  return modules.map((module) => ({ outputs: side(module, 'outputs'), inputs: side(module, 'inputs') }));
+  return { outputs: side('outputs'), inputs: side('inputs') };
 }
 
 /** D_m: how many numbers a module's projected gradient has. */

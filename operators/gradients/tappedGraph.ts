@@ -14,7 +14,7 @@ import type { Module } from './projections.ts';
 import { layOutModel, layOutWeights, writeArrays, writeModelWeights, writeOnce } from './weightsFile.ts';
 
 /** Raised when the graphs that this code writes change, so that a cached one is not used. */
-const GRAPH_VERSION = 2;
+const GRAPH_VERSION = 3;
 
 export interface GraphSettings {
   /** Longest window, tokens. */

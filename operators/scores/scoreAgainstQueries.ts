@@ -10,6 +10,8 @@ export interface ScoreAgainstQueriesSettings {
   queries: number;
   /** (M) D_m of the query cache. */
   widths: number[];
+  /** (Q) ‖P(∇f_q)‖ where scores are cosines, null where they are dot products. */
+  queryNorms: number[] | null;
   threadsPerWorker: number;
 }
 
@@ -30,10 +32,10 @@ export default scoreAgainstQueries;
 
 async function score(
   session: InferenceSession,
-  { queries, widths }: ScoreAgainstQueriesSettings,
+  { queries, widths, queryNorms }: ScoreAgainstQueriesSettings,
   batch: ProjectedGradients,
 ): Promise<ScoreBatch> {
-  const { projected, document, tokens, loss, ...columns } = batch;
+  const { projected, document, tokens, loss, squaredNorm, ...columns } = batch;
   expectWidths(batch, widths);
   const feeds = projected.map((block, m): [string, Tensor] => [
     `projected_${m}`,
@@ -55,8 +57,17 @@ async function score(
     result.loss[b] += loss[w];
     // float64: the modules' scores differ in sign and by orders of magnitude.
     for (const scores of byModule) addRow(result.scores, b, scores, w, queries);
+    if (queryNorms) divideRow(result.scores, b, queryNorms, Math.sqrt(squaredNorm![w]));
   });
   return result;
+}
+
+/** cos = s(q,d) / (‖P(∇f_q)‖ ‖∇L_d‖), each norm over all layers; 0 where a gradient is. A document is one window here. */
+function divideRow(scores: Float64Array, b: number, queryNorms: number[], documentNorm: number): void {
+  queryNorms.forEach((norm, q) => {
+    const product = norm * documentNorm;
+    if (product > 0) scores[b * queryNorms.length + q] /= product;
+  });
 }
 
 function addRow(sums: Float64Array, b: number, scores: Float32Array, w: number, queries: number): void {

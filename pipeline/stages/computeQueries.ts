@@ -1,8 +1,11 @@
-/** The query stage: one projected gradient per query, through the same gradient operator as the documents', kept in the cache. */
+/** The query stage: one preconditioned, projected gradient per query, kept in the cache. */
 import { access, mkdir } from 'node:fs/promises';
+import type { FactorFolder } from '../../operators/curvature/factorFolder.ts';
 import {
   openQueryCache,
   type QueryCache,
+  type QueryColumns,
+  type QueryLayer,
   queryCachePath,
   writeQueryCache,
 } from '../../operators/queries/queryCache.ts';
@@ -11,44 +14,67 @@ import { selectWindows } from '../../operators/tokens/selectWindows.ts';
 import { windowQueries } from '../../operators/tokens/windowQueries.ts';
 import type { ProjectedGradients } from '../../schemas/batches.ts';
 import { InputError } from '../../schemas/errors.ts';
-import type { ChainStep } from '../operators/customOperators.ts';
+import type { OperatorSpec } from '../operators/loadOperator.ts';
 import type { WorkerPool } from '../pool/workerPool.ts';
-import { type Prepared, queryFingerprint } from './prepare.ts';
+import { ownGradient, type Prepared, queryFingerprint } from './prepare.ts';
+import { projectQueries } from './projectQueries.ts';
 import type { StageHooks } from './stageHooks.ts';
+import { withPool } from './withPool.ts';
 
-/** The cached gradients of the run's queries; computed and written if the cache has none. `reused` says which it was. */
+/**
+ * The cached gradients of the run's queries; computed and written if the cache has none. `factors` gives the curvature, fitting it if
+ * need be, or null where none is needed. `reused` says which it was.
+ */
 export async function cachedQueries(
   prepared: Prepared,
-  gradients: ChainStep,
-  pool: WorkerPool,
+  factors: FactorFolder | null,
   hooks: StageHooks,
 ): Promise<{ cache: QueryCache; reused: boolean }> {
-  const wanted = await queryFingerprint(prepared);
+  const wanted = await queryFingerprint(prepared, factors);
   const path = queryCachePath(prepared.configuration.cache, wanted);
   const reused = await access(path).then(
     () => true,
     () => false,
   );
   if (!reused) {
-    const parts = await projectQueries(prepared, gradients, pool, hooks);
-    const { blocks, loss, tokens } = assemble(parts, prepared);
     await mkdir(prepared.configuration.cache, { recursive: true });
-    await writeQueryCache(path, wanted, blocks, loss, tokens);
+    const write = (columns: QueryColumns, layers: QueryLayer[]) => writeQueryCache(path, wanted, columns, layers);
+    const own = ownGradient(prepared.custom);
+    await withPool(prepared, hooks, (pool) =>
+      own ? ownQueries(prepared, own.spec, pool, hooks, write) : projectQueries(prepared, factors, pool, hooks, write),
+    );
   }
   return { cache: await openQueryCache(path, wanted), reused };
 }
 
-async function projectQueries(
-  { configuration, queries, tokenizer }: Prepared,
-  gradients: ChainStep,
+/** Query gradients by the user's own gradient operator, which projects them too. */
+async function ownQueries(
+  prepared: Prepared,
+  spec: OperatorSpec,
+  pool: WorkerPool,
+  hooks: StageHooks,
+  write: (columns: QueryColumns, layers: QueryLayer[]) => Promise<void>,
+): Promise<void> {
+  const parts = await throughOperator(prepared, spec, pool, hooks);
+  const { blocks, loss, tokens } = assemble(parts, prepared);
+  const layers = blocks.map(({ module, width, values }): QueryLayer => {
+    const block = { values, projection: { outputs: null, inputs: null } };
+    return { module, width, outputs: null, inputs: null, block: async () => block };
+  });
+  await write({ loss, tokens, squaredNorm: null, layers: null }, layers);
+}
+
+async function throughOperator(
+  { configuration, queries, queryModel }: Prepared,
+  spec: OperatorSpec,
   pool: WorkerPool,
   { progress }: StageHooks,
 ): Promise<ProjectedGradients[]> {
   const { contextTokens, chatTemplate, batchTokens } = configuration;
-  const batch = windowQueries(queries, tokenizer, { contextTokens, chatTemplate });
+  const batch = windowQueries(queries, queryModel.tokenizer, { contextTokens, chatTemplate });
   progress.stage('query gradients', queries.length);
   const parts = packWindows(batch.windows, batchTokens).batches.map(async (chosen) => {
-    const part = await pool.run<ProjectedGradients>('project', [gradients.spec], selectWindows(batch, chosen));
+    const part = await pool.run<ProjectedGradients>('project', [spec], selectWindows(batch, chosen));
     progress.advance({ documents: part.key.length, tokens: part.tokens.reduce((a, b) => a + b, 0) });
     return part;
   });

@@ -4,15 +4,26 @@ import type { Corpus } from '../../operators/documents/corpus.ts';
 import { openCorpus } from '../../operators/documents/openCorpus.ts';
 import { readDocuments } from '../../operators/documents/readDocuments.ts';
 import type { GradientModel } from '../../operators/gradients/gradientModel.ts';
+import { drawProjection, type ModuleProjection } from '../../operators/gradients/projections.ts';
+import {
+  openQueryCache,
+  type QueryCache,
+  queryCachePath,
+  readProjections,
+} from '../../operators/queries/queryCache.ts';
 import { packWindows } from '../../operators/tokens/packWindows.ts';
 import { selectWindows } from '../../operators/tokens/selectWindows.ts';
 import windowDocuments from '../../operators/tokens/windowDocuments.ts';
 import type { DocumentBatch, TokenWindowBatch } from '../../schemas/batches.ts';
 import type { Configuration } from '../../schemas/configuration.ts';
 import { InputError } from '../../schemas/errors.ts';
+import { builtIn } from '../operators/loadOperator.ts';
+import { bytesText } from '../terminal/bytesText.ts';
 import { duration } from '../terminal/progress.ts';
+import { captureLines } from './captureLines.ts';
 import { coverageLines } from './coverage.ts';
-import { gradientModel, gradientStep, type Prepared, prepare } from './prepare.ts';
+import { fitLines, wantedFolder } from './fitCost.ts';
+import { gradientModel, type Prepared, prepare, queryFingerprint } from './prepare.ts';
 import type { StageHooks } from './stageHooks.ts';
 import { withPool } from './withPool.ts';
 
@@ -26,12 +37,38 @@ export async function planStage(configuration: Configuration, hooks: StageHooks)
   hooks.progress.stage('sampling the corpus');
   const sample = await sampleCorpus(prepared, corpus);
   hooks.progress.stage('measuring gradients');
-  const model = await gradientModel(prepared);
+  const cache = await plannedQueries(prepared, corpus);
+  const model = await gradientModel(prepared, cache ? await readProjections(cache) : standIns(prepared));
   const measured = await measureGradients(prepared, model, sample.parts, hooks);
   hooks.progress.done();
   return {
-    summary: [...coverageLines(prepared.coverage), ...costLines(prepared, corpus, model, sample, measured)].join('\n'),
+    summary: [
+      ...coverageLines(prepared.coverage),
+      ...(await fitLines(prepared, corpus, sample.tokens / sample.documents)),
+      ...costLines(prepared, corpus, model, sample, measured),
+      ...(cache ? captureLines(prepared, cache) : unknownCapture(configuration)),
+    ].join('\n'),
   };
+}
+
+/** The query cache of this configuration, where it is there. */
+async function plannedQueries(prepared: Prepared, corpus: Corpus): Promise<QueryCache | null> {
+  if (prepared.queries.some(({ completion }) => completion === '')) return null;
+  const wanted = await queryFingerprint(prepared, await wantedFolder(prepared, corpus));
+  return openQueryCache(queryCachePath(prepared.configuration.cache, wanted), wanted).catch(() => null);
+}
+
+/** Matrices of the shapes that the run will have at most: what a projection costs does not depend on its numbers. */
+function standIns({ configuration, coverage }: Prepared): ModuleProjection[] {
+  const { projection, seed } = configuration;
+  if (projection.kind === 'exact') return coverage.modules.map((module) => drawProjection(projection, seed, module));
+  const drawn = { kind: 'random', k: projection.k, distribution: 'rademacher' } as const;
+  return coverage.modules.map((module) => drawProjection(drawn, seed, module));
+}
+
+function unknownCapture({ projection }: Configuration): string[] {
+  if (projection.kind !== 'queryAdaptive') return [];
+  return ["projection: headwater queries will say how much of the scores' variance it keeps"];
 }
 
 interface Sample {
@@ -99,7 +136,8 @@ async function measureGradients(
   parts: TokenWindowBatch[],
   hooks: StageHooks,
 ): Promise<Measured> {
-  const { spec } = gradientStep(prepared, model);
+  const { threadsPerWorker, prepack } = prepared.pool;
+  const spec = { module: builtIn('gradients/projectGradients'), settings: { model, threadsPerWorker, prepack } };
   return withPool(prepared, hooks, async (pool) => {
     const everyWorker = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: pool.workers }, work));
     await everyWorker(() => pool.run('project', [spec], parts[0]));
@@ -137,16 +175,11 @@ function costLines(
   return [
     `corpus: ${count(rows)} documents in ${count(corpus.files.length)} files, about ${count(tokens)} tokens ` +
       `(${Math.round(sample.tokens / sample.documents)} a document in a sample of ${seen}; ${percent(1 - sample.tokens / sample.padded)} of what is computed is padding or first tokens)`,
-    `queries: ${count(queries.length)}, ${count(dimensions)} numbers each: a cache of ${bytes(cacheBytes)}, mapped once and shared by the workers`,
+    `queries: ${count(queries.length)}, ${count(dimensions)} numbers each: a cache of ${bytesText(cacheBytes)}, mapped once and shared by the workers`,
     `time: about ${duration(tokens / measured.tokensPerSecond)} at ${count(measured.tokensPerSecond)} tokens/s, measured on the sample with ${workers} on ${availableParallelism()} cores`,
-    `memory: ${bytes(measured.peakBytes)} with every worker's session open (measured), ${bytes(cacheBytes)} of query gradients, ${bytes(heapBytes)} of heaps`,
+    `memory: ${bytesText(measured.peakBytes)} with every worker's session open (measured), ${bytesText(cacheBytes)} of query gradients, ${bytesText(heapBytes)} of heaps`,
   ];
 }
 
 const count = (n: number): string => Math.round(n).toLocaleString('en');
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
-
-function bytes(n: number): string {
-  if (n < 2 ** 20) return `${Math.ceil(n / 1024)} KiB`;
-  return n < 2 ** 30 ? `${Math.ceil(n / 2 ** 20)} MiB` : `${(n / 2 ** 30).toFixed(1)} GiB`;
-}

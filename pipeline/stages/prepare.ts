@@ -1,10 +1,18 @@
 /** Everything a stage needs before it computes: inputs opened and checked, the gradient model on disk, the pool's chain laid out. */
-import type { GradientModel } from '../../operators/gradients/gradientModel.ts';
+import type { FactorFolder } from '../../operators/curvature/factorFolder.ts';
+import { type GradientModel, writeGradientModel } from '../../operators/gradients/gradientModel.ts';
 import { type ModelFolder, readModelFolder } from '../../operators/gradients/modelFolder.ts';
-import type { Module } from '../../operators/gradients/projections.ts';
+import type { Module, ModuleProjection } from '../../operators/gradients/projections.ts';
 import { type Coverage, coverModules } from '../../operators/gradients/tappedGraph.ts';
-import { fingerprintQueries, QUERY_CACHE_VERSION, type QueryFingerprint } from '../../operators/queries/queryCache.ts';
+import {
+  fingerprintQueries,
+  QUERY_CACHE_VERSION,
+  type QueryCache,
+  type QueryFingerprint,
+  readProjections,
+} from '../../operators/queries/queryCache.ts';
 import { readQueries } from '../../operators/queries/readQueries.ts';
+import { writeJoinModel } from '../../operators/scores/joinModel.ts';
 import { loadTokenizer, type Tokenizer } from '../../operators/tokens/loadTokenizer.ts';
 import type { Configuration } from '../../schemas/configuration.ts';
 import { InputError, UsageError } from '../../schemas/errors.ts';
@@ -14,7 +22,9 @@ import { fetchModel } from '../hub/fetchModel.ts';
 import { type ChainStep, type CustomOperators, chainSteps, loadCustomOperators } from '../operators/customOperators.ts';
 import { builtIn, digestModule } from '../operators/loadOperator.ts';
 import { type PoolSize, poolSize } from '../pool/poolSize.ts';
+import { completeQueries } from './completeQueries.ts';
 import type { StageHooks } from './stageHooks.ts';
+import { withPool } from './withPool.ts';
 
 /** A model with its tokenizer. */
 export interface OpenModel {
@@ -56,6 +66,7 @@ async function openModel(path: string, hooks: Hooks): Promise<OpenModel> {
 export async function prepare(configuration: Configuration, hooks: Hooks): Promise<Prepared> {
   const queries = await readQueries(configuration.queries);
   const custom = await loadCustomOperators(configuration.operators);
+  expectFitting(configuration);
   expectOwnGradientFits(configuration, custom);
   const model = await prepareModel(configuration, hooks);
   const facts = { ...model.facts, queries: queries.map(({ id }) => id), tasks: queries.map(({ task }) => task) };
@@ -70,6 +81,13 @@ async function openQueryModel(model: PreparedModel, hooks: Hooks): Promise<OpenM
   return other;
 }
 
+/** With every query's completion there: its own, or what the query model writes. */
+export async function completed(prepared: Prepared, hooks: StageHooks): Promise<Prepared> {
+  if (prepared.queries.every(({ completion }) => completion !== '')) return prepared;
+  const queries = await withPool(prepared, hooks, (pool) => completeQueries(prepared, pool, hooks));
+  return { ...prepared, queries };
+}
+
 function expectSameShapes(modules: Module[], others: Module[], { model, queryModel }: Configuration): void {
   const shape = (module: Module | undefined) =>
     module ? `${module.name} (${module.outputs},${module.inputs})` : 'no further layer';
@@ -79,6 +97,19 @@ function expectSameShapes(modules: Module[], others: Module[], { model, queryMod
         `queryModel: expected the shapes of ${model}, where ${shape(modules[m])} stands, found ${shape(others[m])} in ${queryModel}: ` +
           'query and document gradients are compared layer by layer, so both models must have the same layers',
       );
+}
+
+/** Settings that contradict each other. */
+function expectFitting({ preconditioner, projection, cosine, longDocuments }: Configuration): void {
+  if (projection.kind === 'eigen' && preconditioner.kind === 'diagonal')
+    throw new UsageError(
+      'projection eigen keeps eigenvectors of the covariances, which preconditioner diagonal does not estimate: set preconditioner ' +
+        'ekfac, kfac or identity, or another projection',
+    );
+  if (cosine && longDocuments === 'split')
+    throw new UsageError(
+      "cosine divides by the norm of a document's whole gradient, which longDocuments: split computes in pieces: set longDocuments: cut",
+    );
 }
 
 /** A gradient of the user's own has no curvature and no projection of ours. */
@@ -97,18 +128,20 @@ function expectOwnGradientFits({ preconditioner, cosine }: Configuration, custom
 }
 
 /** What the query gradients depend on. A gradient operator of the user's own is named by its module's content. */
-export async function queryFingerprint(prepared: Prepared): Promise<QueryFingerprint> {
-  const { configuration, coverage, custom, folder, queries, tokenizer } = prepared;
+export async function queryFingerprint(prepared: Prepared, factors: FactorFolder | null): Promise<QueryFingerprint> {
+  const { configuration, coverage, custom, folder, queries, queryModel } = prepared;
   const own = ownGradient(custom);
   return {
     version: QUERY_CACHE_VERSION,
     model: await folder.fingerprint(),
-    tokenizer: tokenizer.fingerprint,
+    queryModel: await queryModel.folder.fingerprint(),
+    tokenizer: queryModel.tokenizer.fingerprint,
     modules: coverage.modules.map(({ name }) => name),
     contextTokens: configuration.contextTokens,
     chatTemplate: configuration.chatTemplate,
     preconditioner: configuration.preconditioner,
     projection: configuration.projection,
+    factors: factors?.fingerprint ?? null,
     seed: configuration.seed,
     queries: fingerprintQueries(queries),
     operator: own ? { digest: await digestModule(own.spec.module), settings: own.spec.settings } : null,
@@ -120,13 +153,21 @@ export function ownGradient({ maps }: CustomOperators) {
   return maps.find(({ operator }) => operator.takes === 'tokenWindows' && operator.gives === 'projectedGradients');
 }
 
-/** The step from token windows to projected gradients. */
-export function gradientStep({ pool, custom }: Prepared, model: GradientModel): ChainStep {
-  const own = ownGradient(custom);
+/** The step from token windows to projected gradients: the user's own, or the built-in one with the projection that the queries have. */
+export async function gradientStep(prepared: Prepared, cache: QueryCache): Promise<ChainStep> {
+  const own = ownGradient(prepared.custom);
   if (own) return { takes: 'tokenWindows', gives: 'projectedGradients', spec: own.spec };
-  const { threadsPerWorker, prepack } = pool;
+  const { threadsPerWorker, prepack } = prepared.pool;
+  const model = await gradientModel(prepared, await readProjections(cache));
   const spec = { module: builtIn('gradients/projectGradients'), settings: { model, threadsPerWorker, prepack } };
   return { takes: 'tokenWindows', gives: 'projectedGradients', spec };
+}
+
+/** The gradient model in the cache, written if it is not there. */
+export function gradientModel(prepared: PreparedModel, projections: ModuleProjection[]): Promise<GradientModel> {
+  const { configuration, folder, coverage } = prepared;
+  const { contextTokens, batchTokens, cache, cosine } = configuration;
+  return writeGradientModel(folder, { contextTokens, batchTokens }, coverage.modules, projections, cache, cosine);
 }
 
 /** Where the query gradients of the join are. */
@@ -134,6 +175,14 @@ export interface Join {
   path: string;
   queries: number;
   widths: number[];
+  /** (Q) ‖P(∇f_q)‖ where scores are cosines, null where they are dot products. */
+  queryNorms: number[] | null;
+}
+
+export async function openJoin({ configuration }: Prepared, cache: QueryCache): Promise<Join> {
+  const { squaredNorm } = cache;
+  const queryNorms = configuration.cosine && squaredNorm ? squaredNorm.map(Math.sqrt) : null;
+  return { path: await writeJoinModel(cache), queries: cache.loss.length, widths: cache.widths, queryNorms };
 }
 
 /** The whole chain from documents to scores; no gradients and no join where the user's own operator yields the scores. */

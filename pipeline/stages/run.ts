@@ -1,11 +1,11 @@
 /** The run stage: the one pass over the corpus, from the opened inputs to the run folder. */
 import { lastValueFrom, tap } from 'rxjs';
 import type { DocumentCounts } from '../../operators/accumulators/documentCounts.ts';
+import type { FactorFolder } from '../../operators/curvature/factorFolder.ts';
 import type { Corpus } from '../../operators/documents/corpus.ts';
 import { openCorpus } from '../../operators/documents/openCorpus.ts';
 import { readDocuments } from '../../operators/documents/readDocuments.ts';
 import type { QueryCache } from '../../operators/queries/queryCache.ts';
-import { writeJoinModel } from '../../operators/scores/joinModel.ts';
 import type { ScoreBatch } from '../../schemas/batches.ts';
 import type { Configuration } from '../../schemas/configuration.ts';
 import { IntegrityError } from '../../schemas/errors.ts';
@@ -14,7 +14,8 @@ import { type ChainStep, openFolds, openGraphMaps } from '../operators/customOpe
 import type { OpenFold } from '../operators/folds.ts';
 import { StoppedError, type WorkerPool } from '../pool/workerPool.ts';
 import { cachedQueries } from './computeQueries.ts';
-import { fullChain, gradientModel, gradientStep, type Prepared, prepare } from './prepare.ts';
+import { cachedFactors } from './fit.ts';
+import { completed, fullChain, gradientStep, openJoin, type Prepared, prepare } from './prepare.ts';
 import { openRunFolder, type RunFolder } from './runFolder.ts';
 import type { StageHooks } from './stageHooks.ts';
 import { Clock, openRunFolds, type Streamed } from './streamed.ts';
@@ -26,14 +27,16 @@ export async function runStage(
   hooks: StageHooks,
 ): Promise<{ exitCode: number; summary: string }> {
   const clock = new Clock();
-  const prepared = await prepare(configuration, hooks);
+  const prepared = await completed(await prepare(configuration, hooks), hooks);
   const corpus = await openCorpus(configuration.corpus, configuration.folder);
   const folder = await openRunFolder(prepared, corpus);
   try {
     clock.lap('prepare');
+    const factors = scoresOnItsOwn(prepared) ? null : await cachedFactors(prepared, corpus, hooks);
+    clock.lap('fit');
+    const { chain, queries } = await poolChain(prepared, factors, hooks);
+    clock.lap('queries');
     return await withPool(prepared, hooks, async (pool) => {
-      const { chain, queries } = await poolChain(prepared, pool, hooks);
-      clock.lap('queries');
       const streamed = await streamCorpus(prepared, corpus, chain, pool, folder, hooks);
       clock.lap('stream');
       return folder.write({ ...streamed, queries, clock });
@@ -43,21 +46,24 @@ export async function runStage(
   }
 }
 
+/** Whether an operator of the user's yields scores without query gradients. */
+function scoresOnItsOwn({ custom }: Prepared): boolean {
+  return custom.maps.some(
+    ({ operator: { takes, gives } }) => gives === 'scores' && (takes === 'documents' || takes === 'tokenWindows'),
+  );
+}
+
 /** The pool's chain, its join opened on the cached query gradients; null where the user's own operator scores without them. */
 async function poolChain(
   prepared: Prepared,
-  pool: WorkerPool,
+  factors: FactorFolder | null,
   hooks: StageHooks,
 ): Promise<{ chain: ChainStep[]; queries: QueryCache | null }> {
-  const scoresOnItsOwn = prepared.custom.maps.some(
-    ({ operator: { takes, gives } }) => gives === 'scores' && (takes === 'documents' || takes === 'tokenWindows'),
-  );
-  if (scoresOnItsOwn) return { chain: fullChain(prepared, [], []), queries: null };
-  const gradients = gradientStep(prepared, await gradientModel(prepared));
-  const { cache, reused } = await cachedQueries(prepared, gradients, pool, hooks);
+  if (scoresOnItsOwn(prepared)) return { chain: fullChain(prepared, [], []), queries: null };
+  const { cache, reused } = await cachedQueries(prepared, factors, hooks);
   hooks.log(`query gradients: ${reused ? 'reused from' : 'written to'} ${cache.path}`);
-  const join = { path: await writeJoinModel(cache), queries: cache.loss.length, widths: cache.widths };
-  return { chain: fullChain(prepared, [gradients], [join]), queries: cache };
+  const gradients = await gradientStep(prepared, cache);
+  return { chain: fullChain(prepared, [gradients], [await openJoin(prepared, cache)]), queries: cache };
 }
 
 async function streamCorpus(

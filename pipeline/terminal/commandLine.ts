@@ -1,6 +1,7 @@
 /** The command line: reads the configuration, starts the stage that was asked for, and turns every ending into an exit code. */
 import { resolve } from 'node:path';
 import { Command, CommanderError, Help } from 'commander';
+import type { Part } from '../../operators/curvature/factorFolder.ts';
 import { printableLine, printableText } from '../../operators/report/printableText.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import {
@@ -21,6 +22,7 @@ import { listenForStop, processSignals, type SignalSource } from './stopSignals.
 /** The stages, as pipeline/stages/stages.ts has them. */
 export interface Stages {
   runStage(configuration: Configuration, hooks: StageHooks): Promise<{ exitCode: number; summary: string }>;
+  fitStage(configuration: Configuration, hooks: StageHooks, part: Part | null): Promise<{ summary: string }>;
   queriesStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }>;
   planStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }>;
 }
@@ -97,6 +99,8 @@ interface Outcome {
 function addStages(root: Command, surroundings: Surroundings, outcome: Outcome): void {
   for (const [name, { description, start }] of Object.entries(stageCommands)) {
     const command = withConfigurationOptions(root.command(name)).description(description);
+    if (name === 'fit')
+      command.option('--part <i/n>', 'sum over one part of the sample; once all n are there, the next fit merges them');
     command.action(async (path: string, options: Options) => {
       outcome.exitCode = await runCommand(path, options, surroundings, start);
     });
@@ -136,12 +140,14 @@ interface Options {
   skip?: string;
   set?: string[];
   quiet?: boolean;
+  part?: string;
 }
 
 type Start = (
   stages: Stages,
   configuration: Configuration,
   hooks: StageHooks,
+  options: Options,
 ) => Promise<{ exitCode?: number; summary: string }>;
 
 /** The commands that take a configuration. */
@@ -150,8 +156,12 @@ const stageCommands: Record<string, { description: string; start: Start }> = {
     description: 'score every document of the corpus against every query, and write the run folder',
     start: (stages, configuration, hooks) => stages.runStage(configuration, hooks),
   },
+  fit: {
+    description: 'estimate and cache the curvature alone, from a sample of the corpus',
+    start: (stages, configuration, hooks, { part }) => stages.fitStage(configuration, hooks, partOf(part)),
+  },
   queries: {
-    description: 'compute and cache the query gradients alone',
+    description: 'compute and cache the query gradients alone, and the curvature where it is missing',
     start: (stages, configuration, hooks) => stages.queriesStage(configuration, hooks),
   },
   plan: {
@@ -159,6 +169,15 @@ const stageCommands: Record<string, { description: string; start: Start }> = {
     start: (stages, configuration, hooks) => stages.planStage(configuration, hooks),
   },
 };
+
+/** `2/4`: the second of four parts. */
+function partOf(text: string | undefined): Part | null {
+  if (text === undefined) return null;
+  const [, index, count] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
+  if (!(index >= 1 && index <= count))
+    throw new UsageError(`--part expected i/n with 1 ≤ i ≤ n, such as 2/4, got ${printableLine(text)}`);
+  return { index, count };
+}
 
 function withConfigurationOptions(command: Command): Command {
   return command
@@ -221,7 +240,7 @@ async function runCommand(path: string, options: Options, surroundings: Surround
   );
   try {
     const hooks = { progress, signal: stop.aborted, log: progress.log };
-    const { exitCode = 0, summary } = await start(await loadStages(), configuration, hooks);
+    const { exitCode = 0, summary } = await start(await loadStages(), configuration, hooks, options);
     progress.stop();
     if (summary) stdout.write(`${printableText(summary)}\n`);
     return stop.exitCode() ?? exitCode;

@@ -101,7 +101,9 @@ const givenLabels: Labels = (emit, rows) => emit.op('Unsqueeze', [rows, emit.int
 const drawnLabels: Labels = (emit, rows, logP) => {
   const cumulative = emit.op('CumSum', [emit.op('Exp', [logP]), emit.int64([1])]);
   const passed = emit.op('Cast', [emit.op('LessOrEqual', [cumulative, rows])], { to: elementTypes.int64 });
-  const index = emit.op('ReduceSum', [passed, emit.int64([-1])], { keepdims: 1 });
+  const sums = emit.op('ReduceSum', [passed, emit.int64([-1])], { keepdims: 1 });
+  // onnxruntime leaves the summed axis as it was where there are no rows.
+  const index = emit.op('Slice', [sums, emit.int64([0]), emit.int64([1]), emit.int64([1])]);
   const last = emit.op('Sub', [emit.op('Shape', [logP], { start: 1, end: 2 }), emit.int64([1])]);
   return emit.op('Min', [index, last]);
 };

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
 import { readModelFolder } from '../../../operators/gradients/modelFolder.ts';
 import projectGradients from '../../../operators/gradients/projectGradients.ts';
-import { projectModules } from '../../../operators/gradients/projections.ts';
+import { drawProjection } from '../../../operators/gradients/projections.ts';
 import { openSafetensorsFile, readTensor } from '../../../operators/gradients/safetensors.ts';
 import { coverModules } from '../../../operators/gradients/tappedGraph.ts';
 import { windowBatch } from '../../windowBatch.ts';
@@ -31,7 +31,7 @@ describe.each(variations.map(({ name }) => name))('the gradients of %s', (variat
       folder,
       settings,
       modules,
-      projectModules({ kind: 'exact' }, 0, modules),
+      modules.map((module) => drawProjection({ kind: 'exact' }, 0, module)),
       cache,
     );
     const project = await projectGradients.open({ model, ...session }, facts);

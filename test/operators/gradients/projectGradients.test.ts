@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
 import { readModelFolder } from '../../../operators/gradients/modelFolder.ts';
 import projectGradients from '../../../operators/gradients/projectGradients.ts';
-import { projectModules } from '../../../operators/gradients/projections.ts';
+import { drawProjection } from '../../../operators/gradients/projections.ts';
 import { coverModules } from '../../../operators/gradients/tappedGraph.ts';
 import { windowBatch } from '../../windowBatch.ts';
 
@@ -15,7 +15,13 @@ afterAll(() => rm(cache, { recursive: true }));
 
 const settings = { modules: ['*.mlp.*'], contextTokens: 32, batchTokens: 64 };
 const { modules } = coverModules(folder, settings);
-const model = await writeGradientModel(folder, settings, modules, projectModules({ kind: 'exact' }, 0, modules), cache);
+const model = await writeGradientModel(
+  folder,
+  settings,
+  modules,
+  modules.map((module) => drawProjection({ kind: 'exact' }, 0, module)),
+  cache,
+);
 const project = await projectGradients.open(
   { model, threadsPerWorker: 1, prepack: true },
   { queries: [], tasks: [], topK: 1, seed: 0 },

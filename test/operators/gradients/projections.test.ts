@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { type GradientModel, writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
 import { readModelFolder } from '../../../operators/gradients/modelFolder.ts';
 import projectGradients from '../../../operators/gradients/projectGradients.ts';
-import { type ModuleProjection, projectModules } from '../../../operators/gradients/projections.ts';
+import { drawProjection, type ModuleProjection } from '../../../operators/gradients/projections.ts';
 import { coverModules } from '../../../operators/gradients/tappedGraph.ts';
 import type { ProjectionSettings } from '../../../schemas/configuration.ts';
 import { windowBatch } from '../../windowBatch.ts';
@@ -23,7 +23,7 @@ async function project(
   kind: ProjectionSettings,
   seed = 11,
 ): Promise<{ model: GradientModel; blocks: Float32Array[]; projections: ModuleProjection[] }> {
-  const projections = projectModules(kind, seed, modules);
+  const projections = modules.map((module) => drawProjection(kind, seed, module));
   const model = await writeGradientModel(folder, settings, modules, projections, cache);
   const run = await projectGradients.open({ model, threadsPerWorker: 1, prepack: true }, facts);
   return { model, projections, blocks: (await run(batch)).projected };

@@ -65,6 +65,7 @@ describe('the query cache', () => {
     const query = { id: 'q', prompt: 'p', completion: 'c', task: 't', answers: [], steps: [] };
     expect(fingerprintQueries([query])).toBe(fingerprintQueries([{ ...query, task: 'u' }]));
     expect(fingerprintQueries([query])).not.toBe(fingerprintQueries([{ ...query, completion: 'd' }]));
+    expect(fingerprintQueries([query])).not.toBe(fingerprintQueries([{ ...query, completionIds: [1] }]));
     expect(queryCachePath(scratch, wanted)).not.toBe(queryCachePath(scratch, { ...wanted, seed: 1 }));
   });
 });

@@ -3,11 +3,11 @@ import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
-import { coverModules } from '../../../operators/gradients/tappedGraph.ts';
 import { readModelFolder } from '../../../operators/gradients/modelFolder.ts';
 import projectGradients from '../../../operators/gradients/projectGradients.ts';
-import { projectModules } from '../../../operators/gradients/projections.ts';
+import { drawProjection } from '../../../operators/gradients/projections.ts';
 import { openSafetensors } from '../../../operators/gradients/safetensors.ts';
+import { coverModules } from '../../../operators/gradients/tappedGraph.ts';
 import { loadTokenizer } from '../../../operators/tokens/loadTokenizer.ts';
 import { windowBatch } from '../../windowBatch.ts';
 import {
@@ -78,7 +78,7 @@ async function slowScores(folder: string) {
     model,
     settings,
     modules,
-    projectModules({ kind: 'exact' }, 0, modules),
+    modules.map((module) => drawProjection({ kind: 'exact' }, 0, module)),
     folder,
   );
   const project = await projectGradients.open(

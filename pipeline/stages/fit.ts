@@ -1,0 +1,109 @@
+/** The fit stage: the curvature factors of a configuration, from the cache or estimated from a sample of the corpus. */
+import {
+  FACTOR_VERSION,
+  type FactorFingerprint,
+  type FactorFolder,
+  openFactorFolder,
+  type Part,
+  readEigenvalues,
+} from '../../operators/curvature/factorFolder.ts';
+import { sidesOf } from '../../operators/curvature/sides.ts';
+import type { Corpus } from '../../operators/documents/corpus.ts';
+import { openCorpus } from '../../operators/documents/openCorpus.ts';
+import type { Configuration } from '../../schemas/configuration.ts';
+import { UsageError } from '../../schemas/errors.ts';
+import { coverageLines } from './coverage.ts';
+import { fitFactors, sampleOf } from './fit/curvature.ts';
+import { type PreparedModel, prepareModel } from './prepare.ts';
+import type { StageHooks } from './stageHooks.ts';
+import { needsFactors, wantedFactors } from './wantedFactors.ts';
+
+/** Estimates the factors alone, all of them or what one part of the sample adds to them. */
+export async function fitStage(
+  configuration: Configuration,
+  hooks: StageHooks,
+  part: Part | null = null,
+): Promise<{ summary: string }> {
+  if (!needsFactors(configuration))
+    throw new UsageError(
+      `fit: preconditioner ${configuration.preconditioner.kind} with projection ${configuration.projection.kind} needs no curvature: ` +
+        'there is nothing to estimate',
+    );
+  const prepared = await prepareModel(configuration, hooks);
+  const corpus = await openCorpus(configuration.corpus, configuration.folder);
+  const folder = await openFactorFolder(configuration.cache, await factorFingerprint(prepared, corpus));
+  const done = await fitFactors({ prepared, corpus, folder, hooks, part }, wantedFactors(configuration));
+  const lines = done ? await rankLines(prepared, folder) : [openParts(part!)];
+  const state = `curvature of ${prepared.coverage.modules.length} layers in ${folder.path}`;
+  return { summary: [...coverageLines(prepared.coverage), ...lines, state].join('\n') };
+}
+
+function openParts({ index, count }: Part): string {
+  return (
+    `part ${index} of ${count} is done as far as it can be: once all ${count} are, the next headwater fit merges them and goes on ` +
+    '(the eigenvectors of the whole come between the covariances and the squared gradients)'
+  );
+}
+
+/** The factors that a configuration needs, estimated where the cache lacks them; null where it needs none. */
+export async function cachedFactors(
+  prepared: PreparedModel,
+  corpus: Corpus,
+  hooks: StageHooks,
+): Promise<FactorFolder | null> {
+  if (!needsFactors(prepared.configuration)) return null;
+  const folder = await openFactorFolder(prepared.configuration.cache, await factorFingerprint(prepared, corpus));
+  await fitFactors({ prepared, corpus, folder, hooks, part: null }, wantedFactors(prepared.configuration));
+  for (const line of await rankLines(prepared, folder)) hooks.log(line);
+  hooks.log(`curvature: ${folder.path}`);
+  return folder;
+}
+
+/** What the factors of this configuration depend on. */
+export async function factorFingerprint(prepared: PreparedModel, corpus: Corpus): Promise<FactorFingerprint> {
+  const { configuration, folder, tokenizer, coverage } = prepared;
+  const { textColumn, skip, limit, invalidText } = configuration.corpus;
+  const keys = sampleOf({ prepared, corpus, part: null });
+  return {
+    version: FACTOR_VERSION,
+    model: await folder.fingerprint(),
+    tokenizer: tokenizer.fingerprint,
+    modules: coverage.modules.map(({ name }) => name),
+    contextTokens: configuration.contextTokens,
+    corpus: {
+      files: corpus.files.map(({ rows, bytes, footerHash }) => ({ rows, bytes, footerHash })),
+      textColumn,
+      skip,
+      limit: limit ?? null,
+      invalidText,
+    },
+    documents: keys.length,
+    labels: configuration.fit.labels,
+    blocks: configuration.fit.blocks,
+    seed: configuration.seed,
+  };
+}
+
+/** Eigenvalues below this share of the largest are what float32 rounding leaves of 0. */
+const RANK_TOLERANCE = 1e-6;
+
+/** Says where the sample was too small for the layers' width. */
+async function rankLines({ configuration, coverage }: PreparedModel, folder: FactorFolder): Promise<string[]> {
+  if (!wantedFactors(configuration).eigenbases) return [];
+  const sides = sidesOf(coverage.modules);
+  const ranks = await Promise.all(
+    sides.map(async ({ name, width }) => {
+      const { values, count } = await readEigenvalues(folder, name, width);
+      const largest = values.reduce((max, value) => Math.max(max, value), 0);
+      const rank = values.reduce((sum, value) => sum + Number(value > RANK_TOLERANCE * largest), 0);
+      return { name, width, rank, count };
+    }),
+  );
+  const short = ranks.filter(({ width, count }) => count < width);
+  if (short.length === 0) return [];
+  const worst = short.reduce((a, b) => (a.rank / a.width <= b.rank / b.width ? a : b));
+  return [
+    `fit: the sample's ${worst.count.toLocaleString('en')} tokens are too few for ${short.length} of ${ranks.length} covariances: ` +
+      `${worst.name} has rank ${worst.rank} of ${worst.width}, and damping alone stands for the rest; raise fit.documents (${configuration.fit.documents})`,
+  ];
+}
