@@ -29,9 +29,7 @@ describe('readEndOfText', () => {
     await expect(read(2, { eos_token_id: '</s>' })).rejects.toThrow(
       /generation_config\.json: expected eos_token_id to be a token id or a list of them, found "<\/s>"/,
     );
-    await expect(read([1, -1])).rejects.toThrow(
-      /\/config\.json: expected eos_token_id .* found \[1,-1\]/,
-    );
+    await expect(read([1, -1])).rejects.toThrow(/\/config\.json: expected eos_token_id .* found \[1,-1\]/);
     await expect(read(2, '{"eos')).rejects.toThrow(
       /generation_config\.json could not be read: .*Mend it, or delete it/,
     );
