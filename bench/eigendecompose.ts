@@ -3,9 +3,9 @@
  * `npx tsx bench/eigendecompose.ts [--json FILE] [n …]`. Before it is timed, each is checked: it must give the matrix back with
  * orthonormal vectors, and ml-matrix's eigenvalues.
  *
- * Also tried, against ml-matrix at n = 512: emlapack 0.0.3 (CLAPACK as WebAssembly) is 4.5 times as fast, but its memory of 16 MiB
- * ends near n = 800; eigen 0.2.2 (WebAssembly) is as slow, without SelfAdjointEigenSolver; the reference LAPACK is twice as fast;
- * @stdlib/lapack has no eigensolver.
+ * Also tried, against ml-matrix: emlapack 0.0.3 (CLAPACK as WebAssembly) is 4.5 times as fast at n = 512, and its memory of 16 MiB ends
+ * before n = 1024; eigen 0.2.2 (WebAssembly), whose solver is the general one, is as slow at n = 256; the reference LAPACK is about
+ * twice as fast; @stdlib/lapack has no eigensolver.
  */
 import { parseArgs } from 'node:util';
 import { type Eigendecomposition, eigendecompose, eigenLibrary } from '../operators/curvature/eigendecompose.ts';

@@ -44,7 +44,7 @@ type Library = ReturnType<Koffi['load']>;
 
 /** Where a library may be, the best first: names that the system's loader resolves, and paths. */
 const libraries: Record<string, string[]> = {
-  // Reference LAPACK (liblapack.so.3) is left out: it is no more than twice as fast as ml-matrix.
+  // Reference LAPACK (liblapack.so.3) is left out: it is about twice as fast as ml-matrix.
   linux: ['libopenblas.so.0', 'libopenblasp.so.0', 'libopenblas.so.3', 'libopenblas.so'],
   darwin: [
     '/System/Library/Frameworks/Accelerate.framework/Accelerate',
@@ -68,7 +68,7 @@ const install: Record<string, string> = {
   win32: "put OpenBLAS's openblas.dll into a folder of PATH",
 };
 
-const meanwhile = 'ml-matrix computes eigenvectors meanwhile, 20 to 45 times slower from n = 512 on';
+const meanwhile = 'ml-matrix computes eigenvectors meanwhile, 20 to 50 times slower from n = 512 on';
 
 /** Looks for a library, or opens the file `wanted`; 'none' looks for none. Never throws. */
 export function openLapack(wanted: string | undefined, system: string = process.platform): FoundLapack {

@@ -52,7 +52,7 @@ function expectDecomposition(symmetric: Float64Array, n: number): void {
   }
 }
 
-// n = 96 is past where LAPACK takes over.
+// LAPACK takes over at n = 16.
 describe.each([
   { backend: 'ml-matrix', wanted: 'none', missing: false },
   { backend: 'LAPACK', wanted: '', missing: !hasLapack },

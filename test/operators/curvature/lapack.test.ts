@@ -41,7 +41,7 @@ describe('openLapack', () => {
     const { lapack, notice } = openLapack(undefined, system);
     if (lapack) return expect(notice).toBeNull();
     expect(notice).toMatch(
-      /^no LAPACK library found: ml-matrix computes eigenvectors meanwhile, 20 to 45 times slower/,
+      /^no LAPACK library found: ml-matrix computes eigenvectors meanwhile, 20 to 50 times slower/,
     );
     expect(notice).toContain(install);
     expect(notice).toMatch(/, or name a library's file in HEADWATER_LAPACK$/);
