@@ -29,30 +29,71 @@ export async function writeGradientModel(
   cache: string,
   norms = false,
 ): Promise<GradientModel> {
-  const { contextTokens, batchTokens } = settings;
-  const matrices = projectionArrays(modules, projections);
-  const digests = [...matrices].map(([name, values]) => [name, digest(values)]);
-  const extra = layOutExtra('projection', digest(Buffer.from(JSON.stringify(digests))), matrices);
-  const tapped = tapGraph(folder, settings, modules);
-  addProjected(tapped, projections, extra.layout);
-  if (norms) addSquaredNorm(tapped);
-  const key = { contextTokens, batchTokens, modules, digests, norms };
-  const path = await writeGraph(folder, cache, 'gradients', key, tapped.graph, extra);
+  const path = await writeProjected('gradients', folder, settings, modules, projections, cache, norms);
   return { path, modules, widths: modules.map((module, m) => projectedWidth(module, projections[m])), norms };
 }
 
+/**
+ * Writes the model whose outputs are each token's own part: `inputs_m` (B·T,k_i) = a P_i and `outputs_m` (B·T,k_o) = δ P_o, of which
+ * `projected_m` is the sum of outer products. Throws as `writeGradientModel` does.
+ */
+export async function writeTokenModel(
+  folder: ModelFolder,
+  settings: GraphSettings,
+  modules: Module[],
+  projections: ModuleProjection[],
+  cache: string,
+  norms = false,
+): Promise<string> {
+  return writeProjected('tokens', folder, settings, modules, projections, cache, norms);
+}
+
+const outputsOf = { gradients: addProjected, tokens: addTokens };
+
+async function writeProjected(
+  name: keyof typeof outputsOf,
+  folder: ModelFolder,
+  settings: GraphSettings,
+  modules: Module[],
+  projections: ModuleProjection[],
+  cache: string,
+  norms: boolean,
+): Promise<string> {
+  const { contextTokens, batchTokens } = settings;
+  const matrices = projectionArrays(modules, projections);
+  const digests = [...matrices].map(([key, values]) => [key, digest(values)]);
+  const extra = layOutExtra('projection', digest(Buffer.from(JSON.stringify(digests))), matrices);
+  const tapped = tapGraph(folder, settings, modules);
+  outputsOf[name](tapped, projections, extra.layout);
+  if (norms) addSquaredNorm(tapped);
+  return writeGraph(folder, cache, name, { contextTokens, batchTokens, modules, digests, norms }, tapped.graph, extra);
+}
+
 /** Adds for module m the output `projected_m` (B,D_m) = (δ P_o)ᵀ (a P_i), summed over the document's tokens. */
-function addProjected({ graph, taps }: TappedGraph, projections: ModuleProjection[], layout: Map<string, External>) {
-  const side = (x: Tensor, name: string, matrix: ProjectionMatrix | null): Tensor => {
-    const kept = matrix ? graph.matmul(x, graph.weight(name, [matrix.rows, matrix.k], layout.get(name)!)) : x;
-    return graph.reshape(kept, ['B', 'T', kept.shape[1]]);
-  };
-  taps.forEach(({ module: { name }, a, delta }, m) => {
-    const inputs = side(a, `${name}.inputs`, projections[m].inputs);
-    const outputs = side(delta, `${name}.outputs`, projections[m].outputs);
-    const gradient = graph.matmul(outputs, inputs, { transA: true });
+function addProjected(tapped: TappedGraph, projections: ModuleProjection[], layout: Map<string, External>): void {
+  const { graph } = tapped;
+  const byDocument = (x: Tensor): Tensor => graph.reshape(x, ['B', 'T', x.shape[1]]);
+  tokenSides(tapped, projections, layout).forEach(({ inputs, outputs }, m) => {
+    const gradient = graph.matmul(byDocument(outputs), byDocument(inputs), { transA: true });
     graph.output(`projected_${m}`, graph.reshape(gradient, ['B', product(gradient.shape.slice(1))]));
   });
+}
+
+function addTokens(tapped: TappedGraph, projections: ModuleProjection[], layout: Map<string, External>): void {
+  tokenSides(tapped, projections, layout).forEach(({ inputs, outputs }, m) => {
+    tapped.graph.output(`inputs_${m}`, inputs);
+    tapped.graph.output(`outputs_${m}`, outputs);
+  });
+}
+
+/** a P_i and δ P_o of each module. */
+function tokenSides({ graph, taps }: TappedGraph, projections: ModuleProjection[], layout: Map<string, External>) {
+  const side = (x: Tensor, name: string, matrix: ProjectionMatrix | null): Tensor =>
+    matrix ? graph.matmul(x, graph.weight(name, [matrix.rows, matrix.k], layout.get(name)!)) : x;
+  return taps.map(({ module: { name }, a, delta }, m) => ({
+    inputs: side(a, `${name}.inputs`, projections[m].inputs),
+    outputs: side(delta, `${name}.outputs`, projections[m].outputs),
+  }));
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { TableRow } from '../../schemas/operators.ts';
 import type { Query } from '../../schemas/queries.ts';
 import type { RankedDocuments } from '../accumulators/topDocuments.ts';
+import { type ExplainedDocument, tokenConcentration } from './influenceRows.ts';
 import type { Columns } from './writeTable.ts';
 
 /** A document as read again from the corpus; the folds keep keys and scores only. */
@@ -28,19 +29,28 @@ export const documentColumns: Columns = {
   file: 'string',
   row: 'int64',
   text: 'string',
+  token_concentration: 'double?',
+  one_token: 'boolean?',
 };
 
-/** `files` are the corpus's files in its order. Throws when a ranked document is not in `documents`. */
+/**
+ * `files` are the corpus's files in its order; `explained` are those of the documents whose influence is known by token. Throws when a ranked document is not in `documents`.
+ */
 export function* documentRows(
   { query, rank, score, key }: RankedDocuments,
   queries: readonly Query[],
   documents: CorpusDocuments,
   files: readonly string[],
+  explained: readonly ExplainedDocument[] = [],
 ): Generator<TableRow> {
+  const byPlace = new Map(explained.map((place) => [`${place.rank} ${place.queryId}`, place]));
   for (let i = 0; i < key.length; ++i) {
     const { id, source, file, row, text } = documentAt(documents, key[i]);
+    const queryId = queries[query[i]].id;
+    const tokens = byPlace.get(`${rank[i]} ${queryId}`)?.tokens;
+    const flag = tokens ? tokenConcentration(tokens) : null;
     yield {
-      query_id: queries[query[i]].id,
+      query_id: queryId,
       rank: rank[i],
       score: score[i],
       document_id: id,
@@ -48,6 +58,8 @@ export function* documentRows(
       file: files[file],
       row,
       text,
+      token_concentration: flag?.concentration ?? null,
+      one_token: flag?.oneToken ?? null,
     };
   }
 }

@@ -34,6 +34,8 @@ const ownTables = [
   'bottom_documents',
   'correlations',
   'sources',
+  'token_influence',
+  'module_influence',
   'skipped',
   'scores',
   'run',

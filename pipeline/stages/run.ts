@@ -14,9 +14,10 @@ import { type ChainStep, openFolds, openGraphMaps } from '../operators/customOpe
 import type { OpenFold } from '../operators/folds.ts';
 import { StoppedError, type WorkerPool } from '../pool/workerPool.ts';
 import { cachedQueries } from './computeQueries.ts';
+import { explainRankings } from './explain.ts';
 import { cachedFactors } from './fit.ts';
-import { completed, fullChain, gradientStep, openJoin, type Prepared, prepare } from './prepare.ts';
-import { openRunFolder, type RunFolder } from './runFolder.ts';
+import { completed, fullChain, gradientStep, type Join, openJoin, type Prepared, prepare } from './prepare.ts';
+import { type Finished, openRunFolder, type RunFolder } from './runFolder.ts';
 import type { StageHooks } from './stageHooks.ts';
 import { Clock, openRunFolds, type Streamed } from './streamed.ts';
 import { withPool } from './withPool.ts';
@@ -34,13 +35,15 @@ export async function runStage(
     clock.lap('prepare');
     const factors = scoresOnItsOwn(prepared) ? null : await cachedFactors(prepared, corpus, hooks);
     clock.lap('fit');
-    const { chain, queries } = await poolChain(prepared, factors, hooks);
+    const { chain, queries, join } = await poolChain(prepared, factors, hooks);
     clock.lap('queries');
-    return await withPool(prepared, hooks, async (pool) => {
-      const streamed = await streamCorpus(prepared, corpus, chain, pool, folder, hooks);
-      clock.lap('stream');
-      return folder.write({ ...streamed, queries, clock });
-    });
+    const streamed = await withPool(prepared, hooks, (pool) =>
+      streamCorpus(prepared, corpus, chain, pool, folder, hooks),
+    );
+    clock.lap('stream');
+    const explain: Finished['explain'] = async (top, documents, files) =>
+      streamed.complete ? explainRankings(prepared, queries, join, top, documents, files, hooks) : [];
+    return await folder.write({ ...streamed, queries, clock, explain });
   } finally {
     await folder.close();
   }
@@ -58,12 +61,13 @@ async function poolChain(
   prepared: Prepared,
   factors: FactorFolder | null,
   hooks: StageHooks,
-): Promise<{ chain: ChainStep[]; queries: QueryCache | null }> {
-  if (scoresOnItsOwn(prepared)) return { chain: fullChain(prepared, [], []), queries: null };
+): Promise<{ chain: ChainStep[]; queries: QueryCache | null; join: Join | null }> {
+  if (scoresOnItsOwn(prepared)) return { chain: fullChain(prepared, [], []), queries: null, join: null };
   const { cache, reused } = await cachedQueries(prepared, factors, hooks);
   hooks.log(`query gradients: ${reused ? 'reused from' : 'written to'} ${cache.path}`);
   const gradients = await gradientStep(prepared, cache);
-  return { chain: fullChain(prepared, [gradients], [await openJoin(prepared, cache)]), queries: cache };
+  const join = await openJoin(prepared, cache);
+  return { chain: fullChain(prepared, [gradients], [join]), queries: cache, join };
 }
 
 async function streamCorpus(

@@ -11,8 +11,20 @@ import { fetchDocuments } from '../../operators/documents/fetchDocuments.ts';
 import { writeLines } from '../../operators/files/wholeFile.ts';
 import type { QueryCache } from '../../operators/queries/queryCache.ts';
 import { correlationColumns, correlationRows } from '../../operators/report/correlationRows.ts';
-import { type CorpusDocument, documentColumns, documentRows } from '../../operators/report/documentRows.ts';
+import {
+  type CorpusDocument,
+  type CorpusDocuments,
+  documentColumns,
+  documentRows,
+} from '../../operators/report/documentRows.ts';
 import { influenceLines } from '../../operators/report/influenceLines.ts';
+import {
+  type ExplainedDocument,
+  moduleInfluenceColumns,
+  moduleInfluenceRows,
+  tokenInfluenceColumns,
+  tokenInfluenceRows,
+} from '../../operators/report/influenceRows.ts';
 import { scoreColumns, scoreRows } from '../../operators/report/scoreRows.ts';
 import { skippedColumns, skippedRows } from '../../operators/report/skippedRows.ts';
 import { sourceColumns, sourceRows } from '../../operators/report/sourceRows.ts';
@@ -37,6 +49,8 @@ import type { Clock, Streamed } from './streamed.ts';
 export interface Finished extends Streamed {
   queries: QueryCache | null;
   clock: Clock;
+  /** Where in the first documents of each ranking their influence lies. */
+  explain(top: TopDocuments, documents: CorpusDocuments, files: string[]): Promise<ExplainedDocument[]>;
 }
 
 /**
@@ -101,8 +115,14 @@ export class RunFolder {
     const sources = run.folds.sources.result() as SourceCounts;
     const documents = await this.rankedDocuments(top);
     await this.closeGrowing();
-    await this.table('top_documents', documentColumns, documentRows(top.top, queries, documents, this.files));
-    await this.table('bottom_documents', documentColumns, documentRows(top.bottom, queries, documents, this.files));
+    const explained = await run.explain(top, documents, this.files);
+    run.clock.lap('explain');
+    for (const end of ['top', 'bottom'] as const) {
+      const own = explained.filter((document) => document.end === end);
+      const rows = documentRows(top[end], queries, documents, this.files, own);
+      await this.table(`${end}_documents`, documentColumns, rows);
+    }
+    if (explained.length > 0) await this.explanations(explained);
     const pairs = run.folds.correlations.result() as Correlations;
     await this.table('correlations', correlationColumns, correlationRows(pairs, queries));
     await this.table('sources', sourceColumns, sourceRows(top, sources, queries, documents, configuration.topK));
@@ -130,6 +150,12 @@ export class RunFolder {
       documents.set(key, { ...document, file, row: key - this.corpus.files[file].rowStart });
     }
     return documents;
+  }
+
+  private async explanations(explained: ExplainedDocument[]): Promise<void> {
+    const modules = this.prepared.coverage.modules.map(({ name }) => name);
+    await this.table('token_influence', tokenInfluenceColumns, tokenInfluenceRows(explained));
+    await this.table('module_influence', moduleInfluenceColumns, moduleInfluenceRows(explained, modules));
   }
 
   private async closeGrowing(): Promise<void> {
