@@ -9,12 +9,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import { benchPaths, pythonScript } from './benchFolder.ts';
 import { describeMachine } from './machine.ts';
 import { gib, median, printReport } from './report.ts';
-import { type HeadwaterConfiguration, runHeadwater } from './runHeadwater.ts';
+import { type HeadwaterConfiguration, keptScores, runHeadwater } from './runHeadwater.ts';
+import { pearson } from './statistics.ts';
 
 const tolerance = 1e-3;
 const { values: options } = parseArgs({
@@ -34,7 +33,11 @@ try {
   const { scores: float64 } = await autogradScores('float64');
   const { scores: float32, versions } = await autogradScores('float32');
   const { seconds, peakBytes } = await runHeadwater(configuration(), folder, ['--quiet']);
-  const ours = await keptScores(queries.map(({ id }) => id));
+  const ours = await keptScores(
+    join(folder, 'out'),
+    queries.map(({ id }) => id),
+    documents,
+  );
   const rows = queries.map(({ id }, q) => {
     const [mine, theirs, exact] = [ours, float32, float64].map((scores) => scores.map((row) => row[q]));
     return {
@@ -44,7 +47,7 @@ try {
       fromFloat64: relativeDifference(mine, exact),
       theirsFromFloat64: relativeDifference(theirs, exact),
       pairs: mine.map((score, d) => Math.abs(score / exact[d] - 1)),
-      pearson: correlation(mine, exact),
+      pearson: pearson(mine, exact),
     };
   });
   const worst = Math.max(...rows.flatMap(({ fromFloat32, fromFloat64 }) => [fromFloat32, fromFloat64]));
@@ -111,28 +114,8 @@ async function autogradScores(dtype: string): Promise<{ scores: number[][]; vers
   return JSON.parse(stdout);
 }
 
-/** (documents, Q), both in reading order. */
-async function keptScores(queries: string[]): Promise<number[][]> {
-  const file = await asyncBufferFromFile(join(folder, 'out', 'scores.parquet'));
-  const rows = await parquetReadObjects({ file, compressors });
-  const scores = Array.from({ length: documents }, () => queries.map(() => Number.NaN));
-  for (const { query_id, row, score } of rows)
-    scores[Number(row)][queries.indexOf(query_id as string)] = score as number;
-  return scores;
-}
-
 /** max |difference| / max |score| */
 function relativeDifference(scores: number[], reference: number[]): number {
   const largest = (values: number[]) => Math.max(...values.map(Math.abs));
   return largest(scores.map((score, d) => score - reference[d])) / largest(reference);
-}
-
-function correlation(x: number[], y: number[]): number {
-  const centred = (values: number[]) => {
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    return values.map((value) => value - mean);
-  };
-  const dot = (u: number[], v: number[]) => u.reduce((sum, value, i) => sum + value * v[i], 0);
-  const [u, v] = [centred(x), centred(y)];
-  return dot(u, v) / Math.sqrt(dot(u, u) * dot(v, v));
 }

@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
 import { type ProcessUse, watchProcesses } from './processTree.ts';
 
 export interface HeadwaterRun extends ProcessUse {
@@ -39,4 +41,14 @@ export async function runHeadwater(
   const { limit } = configuration.corpus;
   if (counts.scored !== limit) throw new Error(`runHeadwater expected ${limit} documents scored, got ${counts.scored}`);
   return { seconds, parts, ...use };
+}
+
+/** (documents, Q) The scores that a run with keepScores left, of the first documents of a corpus of one file, in reading order. */
+export async function keptScores(out: string, queries: string[], documents: number): Promise<number[][]> {
+  const file = await asyncBufferFromFile(join(out, 'scores.parquet'));
+  const rows = await parquetReadObjects({ file, compressors });
+  const scores = Array.from({ length: documents }, () => queries.map(() => Number.NaN));
+  const place = new Map(queries.map((id, q) => [id, q]));
+  for (const { query_id, row, score } of rows) scores[Number(row)][place.get(query_id as string)!] = score as number;
+  return scores;
 }

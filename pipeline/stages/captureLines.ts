@@ -2,18 +2,27 @@
 import type { Module } from '../../operators/gradients/projections.ts';
 import { projectionCost } from '../../operators/queries/projection/allotWidths.ts';
 import type { LayerWidths, QueryCache } from '../../operators/queries/queryCache.ts';
+import { bytesText } from '../terminal/bytesText.ts';
 import type { PreparedModel } from './prepare.ts';
 
+/** What the projection of all layers takes and keeps, as run.json has it. */
+export function projectionCosts(modules: Module[], layers: LayerWidths[]) {
+  return {
+    bytesPerQuery: 4 * layers.reduce((sum, { outputs, inputs }) => sum + outputs * inputs, 0),
+    flopPerToken: modules.reduce((sum, module, m) => sum + projectionCost(module, layers[m]), 0),
+    capturedShare: capturedShare(layers),
+    layers,
+  };
+}
+
 /** Nothing where the gradients are a custom operator's. */
-export function captureLines({ coverage, configuration }: PreparedModel, cache: QueryCache): string[] {
-  const { layers, widths } = cache;
+export function captureLines({ coverage, configuration }: PreparedModel, { layers }: QueryCache): string[] {
   if (!layers) return [];
   const { modules } = coverage;
-  const cost = modules.reduce((sum, module, m) => sum + projectionCost(module, layers[m]), 0);
-  const numbers = widths.reduce((sum, width) => sum + width, 0);
+  const { bytesPerQuery, flopPerToken } = projectionCosts(modules, layers);
   const lines = [
-    `projection ${configuration.projection.kind}: ${numbers.toLocaleString('en')} numbers a query, ` +
-      `${(cost / 1e6).toFixed(1)} MFLOP a token, ${range(layers, 'outputs')} outputs and ${range(layers, 'inputs')} inputs kept of a layer`,
+    `projection ${configuration.projection.kind}: ${bytesText(bytesPerQuery)} a query, ` +
+      `${(flopPerToken / 1e6).toFixed(1)} MFLOP a token, ${range(layers, 'outputs')} outputs and ${range(layers, 'inputs')} inputs kept of a layer`,
   ];
   const kept = capturedShare(layers);
   if (kept !== null)

@@ -62,7 +62,6 @@ export async function cachedFactors(
 /** What the factors of this configuration depend on. */
 export async function factorFingerprint(prepared: PreparedModel, corpus: Corpus): Promise<FactorFingerprint> {
   const { configuration, folder, tokenizer, coverage } = prepared;
-  const { textColumn, skip, limit, invalidText } = configuration.corpus;
   const keys = sampleOf({ prepared, corpus, part: null });
   return {
     version: FACTOR_VERSION,
@@ -72,10 +71,7 @@ export async function factorFingerprint(prepared: PreparedModel, corpus: Corpus)
     contextTokens: configuration.contextTokens,
     corpus: {
       files: corpus.files.map(({ rows, bytes, footerHash }) => ({ rows, bytes, footerHash })),
-      textColumn,
-      skip,
-      limit: limit ?? null,
-      invalidText,
+      textColumn: configuration.corpus.textColumn,
     },
     documents: keys.length,
     labels: configuration.fit.labels,

@@ -41,6 +41,7 @@ import type { ScoreBatch } from '../../schemas/batches.ts';
 import { UsageError } from '../../schemas/errors.ts';
 import type { TableRow } from '../../schemas/operators.ts';
 import type { OpenFold } from '../operators/folds.ts';
+import { projectionCosts } from './captureLines.ts';
 import { coverageLines } from './coverage.ts';
 import type { Prepared } from './prepare.ts';
 import type { Clock, Streamed } from './streamed.ts';
@@ -203,6 +204,7 @@ export class RunFolder {
       repeatedIds: run.folds.repeated.result(),
       queries: nats,
       coverage,
+      projection: run.queries?.layers && projectionCosts(coverage.modules, run.queries.layers),
       configuration,
       pool,
       fingerprints: {

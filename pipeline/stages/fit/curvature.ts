@@ -179,11 +179,13 @@ async function sumParts(
   return tally;
 }
 
-/** The keys of the documents that this process sums over. */
+/**
+ * The keys of the documents that this process sums over: of the whole corpus, whatever part of it (skip, limit) a run scores, so that all
+ * runs over one corpus share one curvature.
+ */
 export function sampleOf({ prepared, corpus, part }: Pick<Fitting, 'prepared' | 'corpus' | 'part'>): Float64Array {
   const { configuration } = prepared;
-  const { skip, limit = corpus.rows } = configuration.corpus;
-  const keys = sampleKeys(configuration.seed, skip, Math.min(corpus.rows, skip + limit), configuration.fit.documents);
+  const keys = sampleKeys(configuration.seed, 0, corpus.rows, configuration.fit.documents);
   return part ? partOfKeys(keys, part) : keys;
 }
 

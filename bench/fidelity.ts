@@ -1,0 +1,133 @@
+/**
+ * How well each projection's scores agree with the exact ones on SmolLM2-135M, and what it costs: `npx tsx bench/fidelity.ts`. Scores
+ * come from `headwater run` on five layers' MLPs (`--layers 0,7,15,22,29`), for which the exact projection still fits; times from the
+ * gradient operator on all 90 MLP layers beside forward and backward alone, one thread, in turns. `--documents N` (160), `--fit N` (160),
+ * `--tokens N` (128), `--only TEXT` for the rows that begin with it, `--timed N` (6) documents of 512 tokens, `--json FILE`.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { benchPaths } from './benchFolder.ts';
+import { describeMachine } from './machine.ts';
+import { openTimedProjections, type TimedProjections } from './projectionTimes.ts';
+import { median, printReport } from './report.ts';
+import { type HeadwaterConfiguration, keptScores, runHeadwater } from './runHeadwater.ts';
+import { overlapOfTop, pearson, spearman } from './statistics.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    layers: { type: 'string', default: '0,7,15,22,29' },
+    documents: { type: 'string', default: '160' },
+    fit: { type: 'string', default: '160' },
+    tokens: { type: 'string', default: '128' },
+    timed: { type: 'string', default: '6' },
+    only: { type: 'string', default: '' },
+    json: { type: 'string' },
+  },
+});
+const documents = Number(options.documents);
+const tokens = Number(options.tokens);
+const queriesFile = join(import.meta.dirname, 'fidelityQueries.jsonl');
+
+const square = (k: number, weighting: string) => ({ kind: 'queryAdaptive', k, widths: 'even', weighting });
+const projections: Record<string, Record<string, unknown>> = {
+  'random 64': { kind: 'random', k: 64 },
+  'random 128': { kind: 'random', k: 128 },
+  'eigen 64': { kind: 'eigen', k: 64 },
+  'eigen 128': { kind: 'eigen', k: 128 },
+  'even 64, not weighted': square(64, 'none'),
+  'even 128, not weighted': square(128, 'none'),
+  'even 32': square(32, 'curvature'),
+  'even 64': square(64, 'curvature'),
+  'even 128': square(128, 'curvature'),
+  'even 256': square(256, 'curvature'),
+  'shared 64': { kind: 'queryAdaptive', k: 64 },
+  'shared 128': { kind: 'queryAdaptive', k: 128 },
+  'shared 256': { kind: 'queryAdaptive', k: 256 },
+  'default, one round': { kind: 'queryAdaptive', rounds: 1 },
+  default: { kind: 'queryAdaptive' },
+};
+
+const paths = await benchPaths();
+const folder = await mkdtemp(join(tmpdir(), 'headwater-fidelity-'));
+try {
+  const queries = (await readFile(queriesFile, 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).id as string);
+  const exact = await scoresOf({ kind: 'exact' }, queries);
+  const timed = await openTimedProjections(paths, Number(options.timed));
+  const rows = [];
+  for (const [name, projection] of Object.entries(projections).filter(([name]) => name.startsWith(options.only))) {
+    const { scores, layers } = await scoresOf(projection, queries);
+    const byQuery = queries.map((_, q) => {
+      const [mine, theirs] = [scores, exact.scores].map((table) => table.map((row) => row[q]));
+      return { r: pearson(mine, theirs), rank: spearman(mine, theirs), top: overlapOfTop(10, mine, theirs) };
+    });
+    const cost = await timed.measure(layers);
+    rows.push(rowOf(name, byQuery, cost));
+    console.error(rows[rows.length - 1]);
+  }
+  await printReport(
+    {
+      title: `Fidelity of projections: EK-FAC scores of ${documents} documents of ${tokens} tokens × ${queries.length} queries, SmolLM2-135M`,
+      machine: describeMachine(),
+      rows,
+      notes: [
+        `Pearson, Spearman and overlap of the ten highest against exact, for each query over the documents; MLPs of layers ${options.layers}; ` +
+          `curvature from ${options.fit} documents of the same corpus`,
+        'even: the same k on each side of every layer; shared: the same cost shared out over layers and sides; all weighted by curvature unless said',
+        `time: all 90 MLP layers, each with the widths of the nearest measured layer, ${options.timed} windows of 512 tokens in turns with ` +
+          `forward and backward alone (${timed.baseTokensPerSecond().toFixed(0)} tokens/s), one thread`,
+      ],
+    },
+    options.json,
+  );
+} finally {
+  await rm(folder, { recursive: true });
+}
+
+interface Agreement {
+  r: number;
+  rank: number;
+  top: number;
+}
+
+function rowOf(projection: string, byQuery: Agreement[], cost: Awaited<ReturnType<TimedProjections['measure']>>) {
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return {
+    projection,
+    'median Pearson': median(byQuery.map(({ r }) => r)).toFixed(4),
+    minimum: Math.min(...byQuery.map(({ r }) => r)).toFixed(4),
+    Spearman: median(byQuery.map(({ rank }) => rank)).toFixed(4),
+    'top 10': mean(byQuery.map(({ top }) => top)).toFixed(3),
+    'MFLOP/token': (cost.flop / 1e6).toFixed(1),
+    'MB/query': (cost.bytes / 1e6).toFixed(1),
+    'time added': `${(100 * cost.added).toFixed(1)} %`,
+    'tokens/s': cost.tokensPerSecond.toFixed(0),
+  };
+}
+
+/** What a run with that projection scores, and the widths it chose. */
+async function scoresOf(projection: Record<string, unknown>, queries: string[]) {
+  const configuration: HeadwaterConfiguration = {
+    model: paths.model,
+    corpus: { files: [paths.mixed], idColumn: 'id', sourceColumn: 'source', limit: documents },
+    queries: queriesFile,
+    modules: options.layers.split(',').map((layer) => `model.layers.${layer}.mlp.*`),
+    contextTokens: tokens,
+    preconditioner: { kind: 'ekfac' },
+    fit: { documents: Number(options.fit) },
+    projection,
+    explain: { documents: 0 },
+    topK: 10,
+    keepScores: true,
+    out: 'out',
+    cache: 'cache',
+  };
+  await runHeadwater(configuration, folder);
+  const { projection: chosen, coverage } = JSON.parse(await readFile(join(folder, 'out', 'run.json'), 'utf8'));
+  const layers = coverage.modules.map(({ name }: { name: string }, m: number) => ({ name, ...chosen.layers[m] }));
+  return { scores: await keptScores(join(folder, 'out'), queries, documents), layers };
+}
