@@ -1,4 +1,5 @@
 /** The fit stage: the curvature factors of a configuration, from the cache or estimated from a sample of the corpus. */
+import { eigenLibrary } from '../../operators/curvature/eigendecompose.ts';
 import {
   FACTOR_VERSION,
   type FactorFingerprint,
@@ -16,6 +17,7 @@ import { coverageLines } from './coverage.ts';
 import { fitFactors, sampleOf } from './fit/curvature.ts';
 import { type PreparedModel, prepareModel } from './prepare.ts';
 import type { StageHooks } from './stageHooks.ts';
+import { Clock } from './streamed.ts';
 import { needsFactors, wantedFactors } from './wantedFactors.ts';
 
 /** Estimates the factors alone, all of them or what one part of the sample adds to them. */
@@ -32,10 +34,13 @@ export async function fitStage(
   const prepared = await prepareModel(configuration, hooks);
   const corpus = await openCorpus(configuration.corpus, configuration.folder);
   const folder = await openFactorFolder(configuration.cache, await factorFingerprint(prepared, corpus));
-  const done = await fitFactors({ prepared, corpus, folder, hooks, part }, wantedFactors(configuration));
+  sayLibrary(hooks);
+  const clock = new Clock();
+  const done = await fitFactors({ prepared, corpus, folder, hooks, part, clock }, wantedFactors(configuration));
   const lines = done ? await rankLines(prepared, folder) : [openParts(part!)];
+  const seconds = Object.entries(clock.seconds).map(([name, value]) => `${name} ${value.toFixed(1)} s`);
   const state = `curvature of ${prepared.coverage.modules.length} layers in ${folder.path}`;
-  return { summary: [...coverageLines(prepared.coverage), ...lines, state].join('\n') };
+  return { summary: [...coverageLines(prepared.coverage), ...lines, `time: ${seconds.join(', ')}`, state].join('\n') };
 }
 
 function openParts({ index, count }: Part): string {
@@ -53,7 +58,9 @@ export async function cachedFactors(
 ): Promise<FactorFolder | null> {
   if (!needsFactors(prepared.configuration)) return null;
   const folder = await openFactorFolder(prepared.configuration.cache, await factorFingerprint(prepared, corpus));
-  await fitFactors({ prepared, corpus, folder, hooks, part: null }, wantedFactors(prepared.configuration));
+  sayLibrary(hooks);
+  const fitting = { prepared, corpus, folder, hooks, part: null, clock: new Clock() };
+  await fitFactors(fitting, wantedFactors(prepared.configuration));
   for (const line of await rankLines(prepared, folder)) hooks.log(line);
   hooks.log(`curvature: ${folder.path}`);
   return folder;
@@ -78,6 +85,12 @@ export async function factorFingerprint(prepared: PreparedModel, corpus: Corpus)
     blocks: configuration.fit.blocks,
     seed: configuration.seed,
   };
+}
+
+/** Without a LAPACK, wide layers take long: said before they do. */
+function sayLibrary({ log }: StageHooks): void {
+  const { notice } = eigenLibrary();
+  if (notice) log(notice);
 }
 
 /** Eigenvalues below this share of the largest are what float32 rounding leaves of 0. */

@@ -35,6 +35,7 @@ import { inFlight } from '../../inFlight.ts';
 import { builtIn } from '../../operators/loadOperator.ts';
 import type { PreparedModel } from '../prepare.ts';
 import type { StageHooks } from '../stageHooks.ts';
+import type { Clock } from '../streamed.ts';
 import { withPool } from '../withPool.ts';
 import { fitParts, type SampleTally } from './fitParts.ts';
 import { covarianceItems, groupItems, type SumItem, squaresItems } from './fitPasses.ts';
@@ -59,6 +60,8 @@ export interface Fitting {
   hooks: StageHooks;
   /** The part of the sample that this process is given; null for all of it. */
   part: Part | null;
+  /** Told how long each kind of factor took. */
+  clock: Clock;
 }
 
 /** Computes what is missing. False where a part is done and the others are still to come. */
@@ -71,10 +74,14 @@ export async function fitFactors(fitting: Fitting, wanted: WantedFactors): Promi
     const needed = new Set(missing.map(({ name }) => name));
     const items = covarianceItems(modules, blocks).filter(({ name }) => needed.has(name));
     if (!(await ensureSums(fitting, 'covariance', items, covarianceGraph))) return false;
+    fitting.clock.lap(titles.covariance);
     await decomposeSides(fitting, missing);
+    fitting.clock.lap(titles.eigenbasis);
   }
   if (wanted.squares && !(await ensureSums(fitting, 'squares', squaresItems(modules), squaresGraph))) return false;
-  return !wanted.fisher || ensureSums(fitting, 'fisher', squaresItems(modules), fisherGraph);
+  if (wanted.fisher && !(await ensureSums(fitting, 'fisher', squaresItems(modules), fisherGraph))) return false;
+  fitting.clock.lap(titles.squares);
+  return true;
 }
 
 async function missingOf<T extends { name: string }>(folder: FactorFolder, kind: FactorKind, items: T[]): Promise<T[]> {
