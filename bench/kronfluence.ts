@@ -31,6 +31,7 @@ const { values: options } = parseArgs({
 });
 const bounds = { empirical: 0.999, sampled: 0.99 };
 const tasks = 4;
+const program = join(import.meta.dirname, '..', 'pipeline', 'headwater.js');
 
 const paths = await benchPaths();
 const folder = await mkdtemp(join(tmpdir(), 'headwater-kronfluence-'));
@@ -93,7 +94,9 @@ async function compareScores(): Promise<void> {
   process.exitCode = worst ? 0 : 1;
 }
 
-const column = (scores: number[][], q: number): number[] => scores.map((row) => row[q]);
+function column(scores: number[][], q: number): number[] {
+  return scores.map((row) => row[q]);
+}
 
 async function firstDocuments(file: string, count: number): Promise<string> {
   const texts = await readTexts(file, count);
@@ -201,8 +204,6 @@ function fitRow(stage: string, first: number, second: number, seconds: number, p
     'its batch': batch > 0 ? batch : '',
   };
 }
-
-const program = join(import.meta.dirname, '..', 'pipeline', 'headwater.js');
 
 async function fitHeadwater(corpus: string, documents: number, cache: string) {
   await writeFile(join(folder, 'queries.jsonl'), '{"id": "unused", "prompt": "a", "completion": " b"}\n');
