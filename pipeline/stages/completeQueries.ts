@@ -120,14 +120,14 @@ async function generate(
   const spec = { module: builtIn('queries/generateCompletions'), settings };
   const lengths = prompts.map(({ ids }) => ids.length);
   const completions: GeneratedTokens[] = [];
-  progress.stage('completions', prompts.length);
+  progress.stage('completions', prompts.length, 'queries');
   const parts = packPrompts(lengths, Math.min(settings.maxNewTokens, settings.contextTokens)).map(async (chosen) => {
     const batch = chosen.map((p) => prompts[p]);
     const part = await pool.job<PromptTokens[], GeneratedTokens[]>(spec, batch);
     part.forEach((completion, i) => {
       completions[chosen[i]] = completion;
     });
-    progress.advance({ documents: part.length, tokens: part.reduce((sum, { ids }) => sum + ids.length, 0) });
+    progress.advance({ items: part.length, tokens: part.reduce((sum, { ids }) => sum + ids.length, 0) });
   });
   await Promise.all(parts);
   progress.done();

@@ -72,10 +72,10 @@ async function throughOperator(
 ): Promise<ProjectedGradients[]> {
   const { contextTokens, chatTemplate, batchTokens } = configuration;
   const batch = windowQueries(queries, queryModel.tokenizer, { contextTokens, chatTemplate });
-  progress.stage('query gradients', queries.length);
+  progress.stage('query gradients', queries.length, 'queries');
   const parts = packWindows(batch.windows, batchTokens).batches.map(async (chosen) => {
     const part = await pool.run<ProjectedGradients>('project', [spec], selectWindows(batch, chosen));
-    progress.advance({ documents: part.key.length, tokens: part.tokens.reduce((a, b) => a + b, 0) });
+    progress.advance({ items: part.key.length, tokens: part.tokens.reduce((a, b) => a + b, 0) });
     return part;
   });
   const done = await Promise.all(parts);

@@ -55,7 +55,7 @@ export async function explainRankings(
         const where = { queryId, end, rank, documentId, file: files[file], row };
         explained.push({ ...where, ids, texts, ...explanations[queries.indexOf(query)] });
       }
-      hooks.progress.advance({ documents: 1, tokens: ids.length });
+      hooks.progress.advance({ items: 1, tokens: ids.length });
     }),
   );
   const complete = await work.then(

@@ -53,7 +53,7 @@ export async function projectQueries(
     expectFinite(prepared.queries, loss, norms, prepared.coverage.modules);
     const { projections, layers } = await chooseProjections(projecting, taps, norms);
     const blocks = coresOf(projecting, taps, projections, layers);
-    hooks.progress.stage('query gradients', blocks.length);
+    hooks.progress.stage('query gradients', blocks.length, 'layers');
     await write({ loss, tokens, squaredNorm, layers }, blocks);
     hooks.progress.done();
   } finally {
@@ -76,7 +76,7 @@ async function tapAll({ prepared, pool, hooks, scratch }: Projecting) {
   const spec = { module: builtIn('queries/projection/tapQueries'), settings };
   const loss = new Array<number>(queries.length).fill(0);
   const tokens = new Array<number>(queries.length).fill(0);
-  hooks.progress.stage('queries', queries.length);
+  hooks.progress.stage('queries', queries.length, 'queries');
   const parts = packWindows(batch.windows, batchTokens).batches;
   await inFlight(parts, 2 * pool.workers, async (chosen) => {
     const part: QueryLosses = await pool.job(spec, selectWindows(batch, chosen));
@@ -84,7 +84,7 @@ async function tapAll({ prepared, pool, hooks, scratch }: Projecting) {
       loss[q] = part.loss[w];
       tokens[q] = part.tokens[w];
     });
-    hooks.progress.advance({ documents: part.key.length, tokens: part.tokens.reduce((a, b) => a + b, 0) });
+    hooks.progress.advance({ items: part.key.length, tokens: part.tokens.reduce((a, b) => a + b, 0) });
   });
   hooks.progress.done();
   return { taps, loss, tokens };
@@ -111,10 +111,10 @@ async function byLayer<Result>(
 ): Promise<Result[]> {
   const { modules } = prepared.coverage;
   const results = new Array<Result>(modules.length);
-  hooks.progress.stage(title, modules.length);
+  hooks.progress.stage(title, modules.length, 'layers');
   await inFlight(modules, 2 * pool.workers, async (module, m) => {
     results[m] = await work(module, m);
-    hooks.progress.advance({ documents: 1, tokens: 0 });
+    hooks.progress.advance({ items: 1, tokens: 0 });
   });
   hooks.progress.done();
   return results;
@@ -246,7 +246,7 @@ function coresOf(
     inputs: layers[m].inputs < inputs ? [inputs, layers[m].inputs] : null,
     async block() {
       const { cores: values, outputs: p, inputs: r } = await cores[m]();
-      hooks.progress.advance({ documents: 1, tokens: 0 });
+      hooks.progress.advance({ items: 1, tokens: 0 });
       return { values, projection: { outputs: p, inputs: r } };
     },
   }));

@@ -130,12 +130,12 @@ async function follow(
   let shown = 0;
   // A slice of a large model takes a minute: tokens are shown as its parts are done.
   const showTokens = () => {
-    progress.advance({ documents: 0, tokens: pool.tokens - shown });
+    progress.advance({ items: 0, tokens: pool.tokens - shown });
     shown = pool.tokens;
   };
   const timer = setInterval(showTokens, 500);
   const counted = flow.pipe(
-    tap((batch) => progress.advance({ documents: batch.key.length + batch.setAside.length, tokens: 0 })),
+    tap((batch) => progress.advance({ items: batch.key.length + batch.setAside.length, tokens: 0 })),
   );
   try {
     await lastValueFrom(counted, { defaultValue: null });

@@ -187,8 +187,8 @@ export class RunFolder {
   private async writeRunJson(run: Finished): Promise<void> {
     const { configuration, coverage, folder, queries, tokenizer, pool } = this.prepared;
     const { read, lost, replaced, complete, clock } = run;
-    const nats = queries.map(({ id, task }, q) => {
-      return { id, task, nats: run.queries?.loss[q] ?? null, tokens: run.queries?.tokens[q] ?? null };
+    const nats = queries.map(({ id, task, completion }, q) => {
+      return { id, task, completion, nats: run.queries?.loss[q] ?? null, tokens: run.queries?.tokens[q] ?? null };
     });
     const description = {
       headwater: packageJson.version,

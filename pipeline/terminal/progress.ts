@@ -5,11 +5,16 @@ import { printableLine, printableText } from '../../operators/report/printableTe
 /** What a stage tells of its progress. */
 export interface Progress {
   /** Begins a stage, and ends the one before it. */
-  stage(name: string, totalDocuments?: number): void;
-  /** Adds what was done since the last call. */
-  advance(step: { documents: number; tokens: number }): void;
+  stage(name: string, total?: number, unit?: string): void;
+  /** Adds what was done since the last call: items of the stage's unit, and tokens where they are what takes the time. */
+  advance(step: Step): void;
   /** Ends the stage with a line that says what it did. */
   done(): void;
+}
+
+export interface Step {
+  items: number;
+  tokens: number;
 }
 
 /** Progress as the command line holds it. */
@@ -41,11 +46,11 @@ function lineProgress(stream: NodeJS.WriteStream, now: () => number): ShownProgr
   let shownAt = 0;
   const log = (line: string): void => void stream.write(`${printableText(line)}\n`);
   const progress: ShownProgress = {
-    stage(name, totalDocuments) {
+    stage(name, total, unit) {
       progress.done();
-      stage = openStage(name, totalDocuments, now());
+      stage = openStage(name, total, unit, now());
       shownAt = now();
-      log(`${stage.name}: ${totalDocuments === undefined ? 'begins' : `${count(totalDocuments)} documents`}`);
+      log(`${stage.name}: ${total === undefined ? 'begins' : `${count(total)} ${stage.unit}`}`);
     },
     advance(step) {
       if (!stage) return;
@@ -81,9 +86,9 @@ function barProgress(stream: NodeJS.WriteStream, now: () => number): ShownProgre
     stage = null;
   };
   const progress: ShownProgress = {
-    stage(name, totalDocuments) {
+    stage(name, total, unit) {
       progress.done();
-      const opened = openStage(name, totalDocuments, now());
+      const opened = openStage(name, total, unit, now());
       stage = opened;
       bars = openBar(stream, () => `${opened.name} ${barOf(opened)}${stateOf(opened, now())}`);
     },
@@ -119,49 +124,57 @@ function openBar(stream: NodeJS.WriteStream, format: () => string): MultiBar {
 
 interface Stage {
   name: string;
+  /** What is counted: documents, layers. */
+  unit: string;
   total: number | undefined;
-  documents: number;
+  items: number;
   tokens: number;
   startedAt: number;
   /** Where the counts stood, about once a second, over the last half minute. */
-  marks: { at: number; documents: number; tokens: number }[];
+  marks: ({ at: number } & Step)[];
 }
 
-function openStage(name: string, total: number | undefined, at: number): Stage {
-  const marks = [{ at, documents: 0, tokens: 0 }];
-  return { name: printableLine(name), total, documents: 0, tokens: 0, startedAt: at, marks };
+function openStage(name: string, total: number | undefined, unit: string | undefined, at: number): Stage {
+  const marks = [{ at, items: 0, tokens: 0 }];
+  return { name: printableLine(name), unit: unit ?? 'documents', total, items: 0, tokens: 0, startedAt: at, marks };
 }
 
-function advance(stage: Stage, step: { documents: number; tokens: number }, at: number): void {
-  stage.documents += step.documents;
+function advance(stage: Stage, step: Step, at: number): void {
+  stage.items += step.items;
   stage.tokens += step.tokens;
-  const { marks, documents, tokens } = stage;
+  const { marks, items, tokens } = stage;
   if (at - marks.at(-1)!.at < 1000) return;
-  marks.push({ at, documents, tokens });
+  marks.push({ at, items, tokens });
   while (marks.length > 2 && at - marks[1].at >= rateOver) marks.shift();
 }
 
 /** `24 % (1,200 of 5,000 documents), 3 min 57 s left, 16 documents/s, 4,210 tokens/s`: a narrow terminal cuts the end. */
-function stateOf({ total, documents, tokens, marks }: Stage, at: number): string {
+function stateOf({ unit, total, items, tokens, marks }: Stage, at: number): string {
   const since = (at - marks[0].at) / 1000;
   const perSecond = (now: number, then: number): number => (since > 0 ? (now - then) / since : 0);
-  const speed = perSecond(documents, marks[0].documents);
-  const speeds = `${rate(speed)} documents/s, ${rate(perSecond(tokens, marks[0].tokens))} tokens/s`;
-  if (!total) return `${count(documents)} documents, ${speeds}`;
-  const left = speed === 0 ? '' : `, ${duration((total - documents) / speed)} left`;
-  const share = Math.floor((100 * documents) / total);
-  return `${share} % (${count(documents)} of ${count(total)} documents)${left}, ${speeds}`;
+  const speed = perSecond(items, marks[0].items);
+  const speeds = speedsOf(unit, speed, tokens, perSecond(tokens, marks[0].tokens));
+  if (!total) return `${count(items)} ${unit}, ${speeds}`;
+  const left = speed === 0 ? '' : `, ${duration((total - items) / speed)} left`;
+  const share = Math.floor((100 * items) / total);
+  return `${share} % (${count(items)} of ${count(total)} ${unit})${left}, ${speeds}`;
 }
 
-function endOf({ documents, tokens, startedAt }: Stage, at: number): string {
+/** Tokens stand there only where the stage counts any. */
+function speedsOf(unit: string, items: number, tokens: number, tokenRate: number): string {
+  return `${rate(items)} ${unit}/s${tokens > 0 ? `, ${rate(tokenRate)} tokens/s` : ''}`;
+}
+
+function endOf({ unit, items, tokens, startedAt }: Stage, at: number): string {
   const seconds = (at - startedAt) / 1000;
-  const speeds = `${rate(documents / seconds)} documents/s, ${rate(tokens / seconds)} tokens/s`;
-  return `${count(documents)} documents, ${count(tokens)} tokens in ${duration(seconds)}${seconds > 0 ? ` (${speeds})` : ''}`;
+  const speeds = speedsOf(unit, items / seconds, tokens, tokens / seconds);
+  const counted = `${count(items)} ${unit}${tokens > 0 ? `, ${count(tokens)} tokens` : ''}`;
+  return `${counted} in ${duration(seconds)}${seconds > 0 ? ` (${speeds})` : ''}`;
 }
 
-function barOf({ total, documents }: Stage): string {
+function barOf({ total, items }: Stage): string {
   if (!total) return '';
-  const full = Math.min(barWidth, Math.floor((barWidth * documents) / total));
+  const full = Math.min(barWidth, Math.floor((barWidth * items) / total));
   return `${'█'.repeat(full)}${'░'.repeat(barWidth - full)} `;
 }
 

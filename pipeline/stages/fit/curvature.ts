@@ -174,7 +174,7 @@ async function sumParts(
       });
       const { windows } = part;
       hooks.progress.advance({
-        documents: windows.lossFrom.length,
+        items: windows.lossFrom.length,
         tokens: windows.ids.length - windows.lossFrom.length,
       });
     }),
@@ -253,7 +253,7 @@ function sidesTakenBy(modules: Module[], tracked: Module[]): Side[] {
 async function decomposeSides({ prepared, folder, hooks }: Fitting, sides: Side[]): Promise<void> {
   if (sides.length === 0) return;
   const { blocks } = prepared.configuration.fit;
-  hooks.progress.stage(titles.eigenbasis, sides.length);
+  hooks.progress.stage(titles.eigenbasis, sides.length, 'matrices');
   const spec = { module: builtIn('curvature/eigenbasisOfSide'), settings: null };
   // The widest first: one of them alone at the end would leave the other workers idle.
   const widestFirst = [...sides].sort((a, b) => b.width - a.width);
@@ -263,7 +263,7 @@ async function decomposeSides({ prepared, folder, hooks }: Fitting, sides: Side[
       const input: SideCovariance = { side, blocks, sums: sums.values, count: sums.count };
       const basis = await pool.job<SideCovariance, Eigenbasis>(spec, input);
       await writeEigenbasis(folder, side.name, basis, sums.count);
-      hooks.progress.advance({ documents: 1, tokens: 0 });
+      hooks.progress.advance({ items: 1, tokens: 0 });
     }),
   );
   hooks.progress.done();

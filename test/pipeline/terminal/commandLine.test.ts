@@ -84,7 +84,7 @@ describe('commandLine', () => {
       pool: { workers: 3, credits: 4 },
       corpus: { limit: 5, skip: 6 },
       topK: 7,
-      projection: { kind: 'random', k: 8 },
+      projection: { kind: 'queryAdaptive', k: 8 },
       seed: 9,
     });
   });
@@ -155,7 +155,7 @@ describe('commandLine', () => {
     const working: Stage = async (_, { progress, log }) => {
       progress.stage('scores', 2);
       log('a file was passed over');
-      progress.advance({ documents: 2, tokens: 10 });
+      progress.advance({ items: 2, tokens: 10 });
       progress.done();
       return { exitCode: 0, summary: 'done' };
     };

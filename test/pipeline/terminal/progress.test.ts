@@ -19,7 +19,7 @@ describe('createProgress: plain lines', () => {
     progress.stage('scores', 5000);
     for (let batch = 0; batch < 25; batch++) {
       clock.ms += 1000;
-      progress.advance({ documents: 16, tokens: 4210 });
+      progress.advance({ items: 16, tokens: 4210 });
     }
     expect(lines()).toEqual([
       'scores: 5,000 documents',
@@ -32,7 +32,7 @@ describe('createProgress: plain lines', () => {
     const { clock, progress, lines } = setUp();
     progress.stage('scores', 100);
     clock.ms += 40_000;
-    progress.advance({ documents: 100, tokens: 50_000 });
+    progress.advance({ items: 100, tokens: 50_000 });
     progress.done();
     progress.done();
     expect(lines().at(-1)).toBe('scores: 100 documents, 50,000 tokens in 40 s (2.5 documents/s, 1,250 tokens/s)');
@@ -43,7 +43,7 @@ describe('createProgress: plain lines', () => {
     const { clock, progress, lines } = setUp();
     progress.stage('queries');
     clock.ms += 10_000;
-    progress.advance({ documents: 3, tokens: 60 });
+    progress.advance({ items: 3, tokens: 60 });
     expect(lines()).toEqual(['queries: begins', 'queries: 3 documents, 0.3 documents/s, 6 tokens/s']);
   });
 
@@ -52,7 +52,7 @@ describe('createProgress: plain lines', () => {
     progress.stage('scores', 100_000);
     for (let second = 0; second < 120; second++) {
       clock.ms += 1000;
-      progress.advance({ documents: second < 60 ? 1 : 100, tokens: 0 });
+      progress.advance({ items: second < 60 ? 1 : 100, tokens: 0 });
     }
     expect(lines().at(-1)).toContain(' 100 documents/s');
   });
@@ -65,7 +65,7 @@ describe('createProgress: plain lines', () => {
       for (let batch = 0; batch < 30; batch++) {
         clock.ms += 1000;
         jump();
-        progress.advance({ documents: 10, tokens: 100 });
+        progress.advance({ items: 10, tokens: 100 });
       }
       progress.done();
       return lines();
@@ -79,7 +79,7 @@ describe('createProgress: plain lines', () => {
     const { progress, lines } = setUp();
     progress.stage('queries', 1);
     progress.stage('scores', 1);
-    expect(lines()[1]).toBe('queries: 0 documents, 0 tokens in 0 s');
+    expect(lines()[1]).toBe('queries: 0 documents in 0 s');
   });
 });
 
@@ -89,7 +89,7 @@ describe('createProgress: a terminal', () => {
     const { clock, progress, text } = setUp({ isTTY: true });
     progress.stage('scores', 200);
     clock.ms += 10_000;
-    progress.advance({ documents: 100, tokens: 1000 });
+    progress.advance({ items: 100, tokens: 1000 });
     vi.advanceTimersByTime(300);
     expect(text()).toContain(
       'scores ██████████░░░░░░░░░░ 50 % (100 of 200 documents), 10 s left, 10 documents/s, 100 tokens/s',
@@ -129,7 +129,7 @@ describe('createProgress: a terminal', () => {
     progress.stage('scores', 200);
     clock.ms += 10_000;
     vi.setSystemTime(Date.now() - 86_400_000);
-    progress.advance({ documents: 100, tokens: 1000 });
+    progress.advance({ items: 100, tokens: 1000 });
     vi.advanceTimersByTime(300);
     expect(text()).toContain('10 s left, 10 documents/s, 100 tokens/s');
     progress.stop();
@@ -141,7 +141,7 @@ describe('createProgress', () => {
     const { clock, progress, text } = setUp({ quiet: true });
     progress.stage('scores', 10);
     clock.ms += 60_000;
-    progress.advance({ documents: 10, tokens: 10 });
+    progress.advance({ items: 10, tokens: 10 });
     progress.log('news');
     progress.done();
     progress.stop();
