@@ -22,7 +22,7 @@ export function explainIssues(issues: Issue[], value: unknown): Explained[] {
       });
     const branch = issue.code === 'invalid_union' && likelyBranch(issue);
     if (branch) return explainIssues(branch, value);
-    return [{ path: issue.path, part: 'value', message: wrongValue(issue, valueAt(value, issue.path)) }];
+    return [{ path: issue.path, part: 'value', message: wrongValue(issue, value) }];
   });
 }
 
@@ -48,16 +48,19 @@ function unknownKey(path: PropertyKey[], key: string, value: unknown): string {
   return `unknown key ${full}${kind ? ` with kind ${kind}` : ''}, expected one of ${keys.join(', ')}`;
 }
 
-function wrongValue(issue: Issue, value: unknown): string {
+function wrongValue(issue: Issue, configuration: unknown): string {
+  const value = valueAt(configuration, issue.path);
   const name = nameOf(issue.path) || 'the configuration';
+  if (issue.code === 'custom') return `${name} ${issue.message}`;
   const row = configurationRows().find(({ key }) => key === name);
   if (value === undefined) {
     const meaning = row ? ` (${row.meaning})` : '';
     return `${name} is missing, expected ${expected(issue)}${meaning}`;
   }
+  const number = takesFractions(issue.path, configuration) ? 'a number' : 'a whole number';
   const range = row && isNumeric(issue) ? row.values : '';
   const near = typeof value === 'string' && nearest(value, choices(issue));
-  return `${name} expected ${expected(issue, range)}, got ${shownValue(value)}${near ? `; did you mean ${near}?` : ''}`;
+  return `${name} expected ${expected(issue, range, number)}, got ${shownValue(value)}${near ? `; did you mean ${near}?` : ''}`;
 }
 
 const typeNames: Record<string, string> = {
@@ -70,10 +73,10 @@ const typeNames: Record<string, string> = {
   record: 'a mapping',
 };
 
-/** What would have been right; `range` says which numbers. */
-function expected(issue: Issue, range = ''): string {
+/** What would have been right; `range` says which numbers, `number` of what kind. */
+function expected(issue: Issue, range = '', number = 'a whole number'): string {
   if (isNumeric(issue))
-    return range.includes(' or ') && !/^\d+ or more$/.test(range) ? range : `a whole number${range && `, ${range}`}`;
+    return range.includes(' or ') && !/^\d+ or more$/.test(range) ? range : `${number}${range && `, ${range}`}`;
   if (issue.code === 'invalid_type') return typeNames[issue.expected] ?? issue.expected;
   if (issue.code === 'too_small') return issue.origin === 'array' ? 'at least one entry' : 'text that is not empty';
   if (issue.code === 'invalid_format') return issue.message;
@@ -122,8 +125,9 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
 
 const isObject = (value: unknown): value is Record<PropertyKey, unknown> => typeof value === 'object' && value !== null;
 
-/** The part of JSON Schema that says which keys a mapping takes. */
+/** The part of JSON Schema that says which keys a mapping takes, and which numbers are whole. */
 interface Schema {
+  type?: string;
   properties?: Record<string, Schema>;
   items?: Schema;
   anyOf?: Schema[];
@@ -133,15 +137,24 @@ interface Schema {
 }
 
 function keysAt(schema: Schema, path: PropertyKey[], value: unknown): string[] {
+  return schemasAt(schema, path, value).flatMap(({ properties }) => Object.keys(properties ?? {}));
+}
+
+function takesFractions(path: PropertyKey[], configuration: unknown): boolean {
+  return schemasAt(configurationJsonSchema() as Schema, path, configuration).some(({ type }) => type === 'number');
+}
+
+/** What the schema says of the place `path`: of settings that come in kinds, the kind that `value` has. */
+function schemasAt(schema: Schema, path: PropertyKey[], value: unknown): Schema[] {
   const kinds = schema.oneOf?.filter(({ properties }) => {
     const kind = properties!.kind;
     return kind.const === (valueAt(value, ['kind']) ?? kind.default);
   });
   const branches = [schema, ...(schema.anyOf ?? []), ...(kinds ?? [])];
-  if (path.length === 0) return branches.flatMap(({ properties }) => Object.keys(properties ?? {}));
+  if (path.length === 0) return branches;
   const [step, ...rest] = path;
   const next = branches.map(({ properties, items }) => (typeof step === 'number' ? items : properties?.[String(step)]));
-  return next.flatMap((child) => (child ? keysAt(child, rest, valueAt(value, [step])) : []));
+  return next.flatMap((child) => (child ? schemasAt(child, rest, valueAt(value, [step])) : []));
 }
 
 const plain = (name: string): string => name.toLowerCase().replace(/[-_ ]/g, '');

@@ -106,10 +106,12 @@ type Checked = ReturnType<typeof configurationSchema.parse>;
 
 function withAbsolutePaths(checked: Checked, folder: string, name: string): Configuration {
   const absolute = (path: string): string => resolve(folder, path);
+  const modelIn = (model: string): string => (isPath(model, folder) ? absolute(model) : model);
   return {
     ...checked,
     folder,
-    model: isPath(checked.model, folder) ? absolute(checked.model) : checked.model,
+    model: modelIn(checked.model),
+    ...(checked.queryModel === undefined ? {} : { queryModel: modelIn(checked.queryModel) }),
     corpus: { ...checked.corpus, files: checked.corpus.files.map((entry) => absoluteGlob(entry, folder)) },
     queries: isUrl(checked.queries) ? checked.queries : absolute(checked.queries),
     operators: checked.operators.map(({ path, settings }) => ({ path: absolute(path), settings })),

@@ -4,8 +4,6 @@ import {
   configurationRows,
   configurationSchema,
   defaultsTable,
-  plannedKeys,
-  plannedKinds,
 } from '../../schemas/configuration.ts';
 
 const least = { model: './model', corpus: { files: ['a.parquet'] }, queries: 'queries.jsonl' };
@@ -30,12 +28,19 @@ function mappings(level: Level): Level[] {
   return [...(level.properties ? [level] : []), ...inner.flatMap(mappings)];
 }
 
+/** Of a key that only some kinds have: those kinds, as its meaning ends. */
+function kindsOf({ key, meaning }: { key: string; meaning: string }): string[] | null {
+  if (!/^(preconditioner|projection)\.(?!kind$)/.test(key)) return null;
+  return /\(([^(]*)\)$/.exec(meaning)![1].split(', ');
+}
+
 /** `{corpus: {limit: 3}}` over the least configuration. */
-function withKey(key: string, value: unknown): unknown {
-  const [outer, inner] = key.split('.');
-  if (!inner) return { ...least, [outer]: value };
+function withKey(key: string, value: unknown, kind?: string): unknown {
+  const [outer, ...rest] = key.split('.');
+  if (rest.length === 0) return { ...least, [outer]: value };
   const base = (least as Record<string, unknown>)[outer] ?? {};
-  return { ...least, [outer]: { ...(base as object), [inner]: value } };
+  const inner = rest.reduceRight<unknown>((deeper, name) => ({ [name]: deeper }), value);
+  return { ...least, [outer]: { ...(base as object), ...(kind ? { kind } : {}), ...(inner as object) } };
 }
 
 const accepts = (value: unknown): boolean => configurationSchema.safeParse(value).success;
@@ -49,13 +54,17 @@ describe('configurationSchema', () => {
       modules: ['*.mlp.*'],
       contextTokens: 512,
       longDocuments: 'cut',
-      preconditioner: { kind: 'identity' },
-      projection: { kind: 'random', k: 64, distribution: 'normal' },
+      preconditioner: { kind: 'ekfac', damping: {} },
+      projection: { kind: 'queryAdaptive', k: 256, widths: 'shared', rounds: 0 },
+      fit: { documents: 1000, labels: 'sampled', blocks: 1, memoryMiB: 4096 },
+      cosine: false,
       topK: 500,
+      explain: { documents: 5 },
       keepScores: false,
       operators: [],
       seed: 0,
       chatTemplate: false,
+      maxNewTokens: 64,
       batchTokens: 512,
       slice: { documents: 256, tokens: 4096 },
       pool: { workers: null, threadsPerWorker: 1, credits: null, prepack: true },
@@ -70,7 +79,7 @@ describe('configurationSchema', () => {
     Object.assign(first.projection, { k: 1 });
     expect(configurationSchema.parse(least)).not.toEqual(first);
     expect(configurationSchema.parse(least).modules).toEqual(['*.mlp.*']);
-    expect(configurationSchema.parse(least).projection).toEqual({ kind: 'random', k: 64, distribution: 'normal' });
+    expect(configurationSchema.parse(least).projection).toMatchObject({ kind: 'queryAdaptive', k: 256 });
   });
 
   it('refuses an unknown key at every level', () => {
@@ -82,29 +91,60 @@ describe('configurationSchema', () => {
   it('takes every whole number of its range and none beside it', () => {
     const ranged = configurationRows().filter(({ values }) => /^\d+ to [\d,]+/.test(values));
     expect(ranged.length).toBeGreaterThanOrEqual(9);
-    for (const { key, values } of ranged) {
+    for (const row of ranged) {
+      const { key, values } = row;
+      const kind = kindsOf(row)?.[0];
       const [low, high] = values.split(' to ').map((text) => Number.parseInt(text.replaceAll(',', ''), 10));
-      for (const good of [low, high]) expect(accepts(withKey(key, good)), `${key} ${good}`).toBe(true);
+      for (const good of [low, high]) expect(accepts(withKey(key, good, kind)), `${key} ${good}`).toBe(true);
       for (const bad of [low - 1, high + 1, low + 0.5, String(low), Number.NaN, Number.POSITIVE_INFINITY])
-        expect(accepts(withKey(key, bad)), `${key} ${bad}`).toBe(false);
+        expect(accepts(withKey(key, bad, kind)), `${key} ${bad}`).toBe(false);
     }
   });
 
   it('takes every word a key is said to take and no other', () => {
     const worded = configurationRows().filter(({ values }) => /^\w+(, \w+)+$/.test(values) && values !== 'true, false');
     expect(worded.map(({ key }) => key)).toContain('corpus.onBadFile');
-    for (const { key, values } of worded) {
-      for (const word of values.split(', ')) expect(accepts(withKey(key, word)), `${key} ${word}`).toBe(true);
-      expect(accepts(withKey(key, 'nonsense'))).toBe(false);
+    for (const row of worded) {
+      const { key, values } = row;
+      const kind = kindsOf(row)?.[0];
+      for (const word of values.split(', ')) expect(accepts(withKey(key, word, kind)), `${key} ${word}`).toBe(true);
+      expect(accepts(withKey(key, 'nonsense', kind))).toBe(false);
     }
   });
 
-  it('takes the default projection where a kind is not named', () => {
-    expect(configurationSchema.parse(withKey('projection.k', 128)).projection).toEqual({
-      kind: 'random',
-      k: 128,
-      distribution: 'normal',
-    });
+  it('takes the default kind where none is named', () => {
+    const { projection } = configurationSchema.parse(withKey('projection.k', 128));
+    expect(projection).toMatchObject({ kind: 'queryAdaptive', k: 128 });
+    const { preconditioner } = configurationSchema.parse(withKey('preconditioner.damping', { absolute: 0.5 }));
+    expect(preconditioner).toEqual({ kind: 'ekfac', damping: { absolute: 0.5 } });
+  });
+
+  it('takes a key of some kinds with those kinds alone', () => {
+    const rows = configurationRows();
+    const kinds = rows.find(({ key }) => key === 'projection.kind')!.values.split(', ');
+    const own = rows.filter((row) => row.key.startsWith('projection.') && kindsOf(row));
+    const takers = (key: string) => own.filter((row) => row.key === key).flatMap((row) => kindsOf(row)!);
+    const samples = { k: 3, fidelity: 0.5, widths: 'even', weighting: 'none', rounds: 1, distribution: 'normal' };
+    expect(new Set(own.map(({ key }) => key))).toEqual(new Set(Object.keys(samples).map((key) => `projection.${key}`)));
+    for (const [name, value] of Object.entries(samples))
+      for (const kind of kinds) {
+        const key = `projection.${name}`;
+        expect(accepts(withKey(key, value, kind)), `${kind} ${name}`).toBe(takers(key).includes(kind));
+      }
+  });
+
+  it('takes one kind of damping, a number from 0 on', () => {
+    const withDamping = (damping: unknown) => accepts({ ...least, preconditioner: { kind: 'kfac', damping } });
+    for (const good of [{}, { relative: 0 }, { absolute: 0 }, { relative: 0.1 }, { absolute: 1e-8 }])
+      expect(withDamping(good), JSON.stringify(good)).toBe(true);
+    for (const bad of [{ relative: -0.1 }, { absolute: Number.POSITIVE_INFINITY }, { relative: 1, absolute: 1 }, 0.1])
+      expect(withDamping(bad), JSON.stringify(bad)).toBe(false);
+  });
+
+  it('takes a fidelity above 0 and at most 1', () => {
+    for (const good of [1e-9, 0.5, 1]) expect(accepts(withKey('projection.fidelity', good))).toBe(true);
+    for (const bad of [0, -0.5, 1.0001, '1', Number.NaN])
+      expect(accepts(withKey('projection.fidelity', bad))).toBe(false);
   });
 
   it('reads auto and null as open, for workers and credits', () => {
@@ -123,12 +163,6 @@ describe('configurationSchema', () => {
       { path: './c.ts', settings: {} },
     ]);
   });
-
-  it('does not know what is only planned', () => {
-    for (const [path, kinds] of Object.entries(plannedKinds))
-      for (const kind of kinds) expect(accepts({ ...least, [path]: { kind } })).toBe(false);
-    for (const key of plannedKeys['']) expect(accepts({ ...least, [key]: 'x' })).toBe(false);
-  });
 });
 
 describe('defaultsTable', () => {
@@ -136,17 +170,24 @@ describe('defaultsTable', () => {
     const lines = defaultsTable().trimEnd().split('\n');
     expect(lines[0]).toBe('| key | default | values | meaning |');
     expect(lines).toContain('| `topK` | 500 | 1 to 1,000,000 | documents kept for each query at either end |');
-    expect(lines).toContain('| `projection.k` | 64 | 1 to 16,384 | dimensions kept on each side of a layer (random) |');
+    expect(lines).toContain(
+      '| `projection.k` | 64 | 1 to 16,384 | dimensions kept on each side of a layer (eigen, random) |',
+    );
     expect(lines).toHaveLength(2 + configurationRows().length);
     for (const row of configurationRows())
       for (const text of Object.values(row)) expect(text).not.toMatch(/^$|undefined/);
   });
 
   it('shows the defaults that the schema fills in', () => {
-    const parsed = configurationSchema.parse(least) as Record<string, unknown>;
-    for (const { key, default: shown } of configurationRows()) {
+    const filled = configurationRows().filter(({ default: shown }) => shown !== 'required');
+    expect(filled.length).toBeGreaterThan(30);
+    for (const row of filled) {
+      const { key, default: shown } = row;
+      const [group, kind] = [key.split('.')[0], kindsOf(row)?.[0]];
+      const parsed = configurationSchema.parse(kind ? { ...least, [group]: { kind } } : least);
       const value = key.split('.').reduce<unknown>((node, step) => (node as Record<string, unknown>)[step], parsed);
-      if (shown === 'required' || /^(none|all|auto|file and row|runs|\.headwater)/.test(shown)) continue;
+      // Nothing is filled in where the run decides.
+      if (value === undefined || value === null || String(value) === '') continue;
       expect(shown, key).toBe(typeof value === 'string' ? value : JSON.stringify(value));
     }
   });

@@ -49,11 +49,17 @@ describe('readConfiguration: keys', () => {
     ['text_column: x', 'run.yaml:4:1: unknown key text_column; did you mean corpus.textColumn?'],
     ['pool: {topK: 3}', 'run.yaml:4:8: unknown key pool.topK; did you mean topK?'],
     ['slice: {document: 3}', 'run.yaml:4:9: unknown key slice.document; did you mean slice.documents?'],
-    ['zzz: 1', 'run.yaml:4:1: unknown key zzz, expected one of model, corpus, queries, modules,'],
+    ['zzz: 1', 'run.yaml:4:1: unknown key zzz, expected one of model, queryModel, corpus, queries,'],
     [
       'projection: {kind: exact, k: 3}',
       'run.yaml:4:27: unknown key projection.k with kind exact, expected one of kind',
     ],
+    ['fit: {document: 3}', 'run.yaml:4:7: unknown key fit.document; did you mean fit.documents?'],
+    [
+      'preconditioner: {kind: identity, damping: {}}',
+      'unknown key preconditioner.damping with kind identity, expected one of kind',
+    ],
+    ['preconditioner: {damping: {relativ: 1}}', 'did you mean preconditioner.damping.relative?'],
     ['operators: [{pth: x}]', 'run.yaml:4:14: unknown key operators[0].pth; did you mean operators[0].path?'],
     ['toString: 1', 'run.yaml:4:1: unknown key toString, expected one of model'],
     ['<<: {topK: 3}', 'run.yaml:4:1: unknown key <<, expected one of'],
@@ -69,33 +75,6 @@ describe('readConfiguration: keys', () => {
       'run.yaml:1:1: corpus.files is missing, expected a list (Parquet files, folders or globs)',
     );
     expect(message).toContain('run.yaml:1:1: queries is missing, expected text');
-  });
-
-  it.each([
-    [
-      'projection: {kind: queryAdaptive, k: 128}',
-      'projection.kind queryAdaptive is planned',
-      'expected random or exact',
-    ],
-    ['projection: {kind: eigen}', 'projection.kind eigen is planned', 'expected random or exact'],
-    [
-      'preconditioner: {kind: ekfac, damping: {relative: 0.1}}',
-      'preconditioner.kind ekfac is planned',
-      'expected identity',
-    ],
-    ['preconditioner: {kind: kfac}', 'preconditioner.kind kfac is planned', 'expected identity'],
-    ['preconditioner: {kind: diagonal}', 'preconditioner.kind diagonal is planned', 'expected identity'],
-  ])('says of %s that it is planned, and which kinds there are', async (line, planned, kinds) => {
-    const message = await refusal(`${least}${line}\n`);
-    expect(message).toMatch(/^run\.yaml:4:\d+: /);
-    expect(message).toContain(`${planned} and not in this version of Headwater, ${kinds}`);
-    expect(message.match(/run\.yaml/g)).toHaveLength(1);
-  });
-
-  it('says of queryModel and fit that they are planned', async () => {
-    const message = await refusal(`${least}queryModel: ./tuned\nfit: {documents: 1000}\n`);
-    expect(message).toContain('run.yaml:4:1: queryModel is planned and not in this version of Headwater; take it out');
-    expect(message).toContain('run.yaml:5:1: fit is planned and not in this version of Headwater; take it out');
   });
 });
 
@@ -120,8 +99,31 @@ describe('readConfiguration: values', () => {
     ],
     [
       'projection: {kind: randm}',
-      'projection.kind expected random or exact, got the text "randm"; did you mean random?',
+      'projection.kind expected queryAdaptive or eigen or random or exact, got the text "randm"; did you mean random?',
     ],
+    ['projection: {fidelity: 2}', 'projection.fidelity expected a number, above 0, at most 1, got 2'],
+    ['projection: {k: 0.5}', 'projection.k expected a whole number, 1 to 16,384, got 0.5'],
+    [
+      'preconditioner: {kind: kfax}',
+      'preconditioner.kind expected ekfac or kfac or diagonal or identity, got the text',
+    ],
+    ['preconditioner: {damping: 0.1}', 'run.yaml:4:27: preconditioner.damping expected a mapping, got 0.1'],
+    [
+      'preconditioner: {damping: {relative: -1}}',
+      'run.yaml:4:38: preconditioner.damping.relative expected a number, 0 or more, got -1',
+    ],
+    [
+      'preconditioner: {damping: {absolute: small}}',
+      'preconditioner.damping.absolute expected a number, 0 or more, got the text "small"',
+    ],
+    [
+      'preconditioner: {damping: {relative: 1, absolute: 1}}',
+      'preconditioner.damping expected relative or absolute, got both\n',
+    ],
+    ['fit: {memoryMiB: 1}', 'run.yaml:4:18: fit.memoryMiB expected a whole number, 16 to 16,777,216, got 1'],
+    ['fit: {labels: real}', 'run.yaml:4:15: fit.labels expected sampled or empirical, got the text "real"'],
+    ['fit: 1000', 'run.yaml:4:6: fit expected a mapping, got 1000'],
+    ['cosine: 1', 'run.yaml:4:9: cosine expected true or false, got 1'],
     ['projection: exact', 'run.yaml:4:13: projection expected a mapping, got the text "exact"'],
     ['pool: {workers: 0}', 'run.yaml:4:17: pool.workers expected 1 to 1,024 or auto, got 0'],
     ['pool: {credits: many}', 'run.yaml:4:17: pool.credits expected 1 to 65,536 or auto, got the text "many"'],
@@ -292,7 +294,7 @@ describe('readConfiguration: --set', () => {
     const sets = ['topK=5', 'projection.k=128', 'corpus.files=[b.parquet, c.parquet]', 'topK=6'];
     const { topK, projection, corpus } = await read(`${least}topK: 100\n`, sets);
     expect(topK).toBe(6);
-    expect(projection).toEqual({ kind: 'random', k: 128, distribution: 'normal' });
+    expect(projection).toEqual({ kind: 'queryAdaptive', k: 128, widths: 'shared', rounds: 0 });
     expect(corpus.files).toEqual([join(folder, 'b.parquet'), join(folder, 'c.parquet')]);
   });
 
@@ -329,7 +331,7 @@ describe('readConfiguration: --set', () => {
       'corpus.files=null',
       '--set corpus.files=null: corpus.files is missing, expected a list (Parquet files, folders or globs)',
     ],
-    ['projection.kind=eigen', '--set projection.kind=eigen: projection.kind eigen is planned'],
+    ['projection.kind=eigem', '--set projection.kind=eigem: projection.kind expected queryAdaptive or eigen'],
     ['corpus={files: [a], limt: 3}', 'unknown key corpus.limt; did you mean corpus.limit?'],
     ['\u001b[31m=3', '--set \\u{1b}[31m=3: unknown key \\u{1b}[31m'],
   ])('names itself in the error of %j', async (set, message) => {
@@ -346,12 +348,13 @@ describe('readConfiguration: paths', () => {
     const path = join(inner, 'study.yml');
     await writeFile(
       path,
-      'model: ../model\ncorpus: {files: ["data/**/*.parquet", "!data/old/*.parquet", /data/x.parquet]}\nqueries: q.jsonl\noperators: [mine.ts]\n',
+      'model: ../model\nqueryModel: ../tuned\ncorpus: {files: ["data/**/*.parquet", "!data/old/*.parquet", /data/x.parquet]}\nqueries: q.jsonl\noperators: [mine.ts]\n',
     );
     const { configuration, folder: found } = await readConfiguration(path);
     expect(found).toBe(inner);
     expect(configuration).toMatchObject({
       model: join(folder, 'model'),
+      queryModel: join(folder, 'tuned'),
       queries: join(inner, 'q.jsonl'),
       operators: [{ path: join(inner, 'mine.ts') }],
       out: join(inner, 'runs', 'study'),
@@ -366,9 +369,10 @@ describe('readConfiguration: paths', () => {
 
   it('leave a hub id and a URL as they are', async () => {
     const text =
-      'model: HuggingFaceTB/SmolLM2-135M\ncorpus: {files: ["hf://datasets/a/b/*.parquet"]}\nqueries: https://a.b/q.jsonl\n';
+      'model: HuggingFaceTB/SmolLM2-135M\nqueryModel: lab/tuned@v1\ncorpus: {files: ["hf://datasets/a/b/*.parquet"]}\nqueries: https://a.b/q.jsonl\n';
     expect(await read(text)).toMatchObject({
       model: 'HuggingFaceTB/SmolLM2-135M',
+      queryModel: 'lab/tuned@v1',
       corpus: { files: ['hf://datasets/a/b/*.parquet'] },
       queries: 'https://a.b/q.jsonl',
     });
