@@ -20,7 +20,7 @@ const facts = { queries: [], tasks: [], topK: 1, seed: 0 };
 const batch = windowBatch([{ ids: [3, 1, 4, 1, 5, 9] }, { ids: [2, 7, 1] }]);
 
 async function project(
-  kind: ProjectionSettings,
+  kind: Extract<ProjectionSettings, { kind: 'random' | 'exact' }>,
   seed = 11,
 ): Promise<{ model: GradientModel; blocks: Float32Array[]; projections: ModuleProjection[] }> {
   const projections = modules.map((module) => drawProjection(kind, seed, module));

@@ -6,7 +6,9 @@ import {
   fingerprintQueries,
   openQueryCache,
   type QueryFingerprint,
+  type QueryLayer,
   queryCachePath,
+  readProjections,
   writeQueryCache,
 } from '../../../operators/queries/queryCache.ts';
 import { IntegrityError } from '../../../schemas/errors.ts';
@@ -17,12 +19,14 @@ afterAll(() => rm(scratch, { recursive: true }));
 const wanted: QueryFingerprint = {
   version: 1,
   model: 'aa',
+  queryModel: 'aa',
   tokenizer: 'bb',
   modules: ['model.layers.0.mlp.up_proj'],
   contextTokens: 8,
   chatTemplate: false,
   preconditioner: { kind: 'identity' },
   projection: { kind: 'random', k: 2, distribution: 'normal' },
+  factors: null,
   seed: 0,
   queries: 'cc',
   operator: null,
@@ -30,20 +34,62 @@ const wanted: QueryFingerprint = {
 
 async function written(): Promise<string> {
   const path = queryCachePath(scratch, wanted);
-  const block = { module: wanted.modules[0], width: 4, values: Float32Array.from([1, 2, 3, 4, 5, 6, 7, 8]) };
-  await writeQueryCache(path, wanted, [block], [0.5, 0.25], [3, 4]);
+  await writeQueryCache(path, wanted, columns, [layer]);
   return path;
 }
 
+const layers = [{ outputs: 2, inputs: 2, share: 1, captured: 0.75 }];
+const columns = { loss: [0.5, 0.25], tokens: [3, 4], squaredNorm: [9, 16], layers };
+const outputs = { rows: 3, k: 2, values: Float32Array.from([1, 0, 0, 1, 0, 0]) };
+const layer: QueryLayer = {
+  module: wanted.modules[0],
+  width: 4,
+  outputs: [3, 2],
+  inputs: null,
+  block: async () => ({
+    values: Float32Array.from([1, 2, 3, 4, 5, 6, 7, 8]),
+    projection: { outputs, inputs: null },
+  }),
+};
+
+const whole = { outputs: null, inputs: null };
+
 describe('the query cache', () => {
   it('comes back as it was written', async () => {
-    const { modules, widths, loss, tokens } = await openQueryCache(await written(), wanted);
-    expect({ modules, widths, loss, tokens }).toEqual({
-      modules: wanted.modules,
-      widths: [4],
-      loss: [0.5, 0.25],
-      tokens: [3, 4],
+    const { path, offsets, ...cache } = await openQueryCache(await written(), wanted);
+    expect(cache).toEqual({ modules: wanted.modules, widths: [4], ...columns });
+    const bytes = await readFile(path);
+    expect(Array.from(new Float32Array(bytes.buffer.slice(bytes.byteOffset + offsets[0]), 0, 8))).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8,
+    ]);
+  });
+
+  it('gives the matrices that documents are projected with, and none where a side is whole', async () => {
+    const cache = await openQueryCache(await written(), wanted);
+    expect(await readProjections(cache)).toEqual([{ outputs, inputs: null }]);
+  });
+
+  it('knows nothing of norms and widths where the gradients are a custom operator’s', async () => {
+    const path = join(scratch, 'own.safetensors');
+    const own = { ...layer, outputs: null, block: async () => ({ ...(await layer.block()), projection: whole }) };
+    await writeQueryCache(path, wanted, { ...columns, squaredNorm: null, layers: null }, [own]);
+    const cache = await openQueryCache(path, wanted);
+    expect(cache).toMatchObject({ widths: [4], squaredNorm: null, layers: null });
+    expect(await readProjections(cache)).toEqual([whole]);
+  });
+
+  it('asks for a layer once, when its turn comes, and for the next one after it', async () => {
+    const asked: string[] = [];
+    const named = (module: string): QueryLayer => ({
+      ...layer,
+      module,
+      async block() {
+        asked.push(module);
+        return layer.block();
+      },
     });
+    await writeQueryCache(join(scratch, 'turns.safetensors'), wanted, columns, ['a', 'b', 'c'].map(named));
+    expect(asked).toEqual(['a', 'b', 'c']);
   });
 
   it('is refused with the keys that differ where it was made for something else', async () => {

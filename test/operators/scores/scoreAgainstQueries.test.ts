@@ -16,12 +16,14 @@ const widths = [7, 5];
 const wanted: QueryFingerprint = {
   version: 1,
   model: 'm',
+  queryModel: 'm',
   tokenizer: 't',
   modules: ['one', 'two'],
   contextTokens: 8,
   chatTemplate: false,
   preconditioner: { kind: 'identity' },
   projection: { kind: 'exact' },
+  factors: null,
   seed: 0,
   queries: 'q',
   operator: null,
@@ -32,13 +34,18 @@ function numbers(count: number, salt: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => Math.sin(i * 1.7 + salt));
 }
 
-async function openScores() {
+async function openScores(queryNorms: number[] | null = null) {
   const path = join(scratch, 'queries.safetensors');
   const blocks = widths.map((width, m) => ({ module: wanted.modules[m], width, values: numbers(3 * width, m) }));
-  await writeQueryCache(path, wanted, blocks, [1.5, 2.5, 3.5], [1, 2, 3]);
+  const columns = { loss: [1.5, 2.5, 3.5], tokens: [1, 2, 3], squaredNorm: null, layers: null };
+  const projection = { outputs: null, inputs: null };
+  const layers = blocks.map(({ values, ...layer }) => {
+    return { ...layer, outputs: null, inputs: null, block: async () => ({ values, projection }) };
+  });
+  await writeQueryCache(path, wanted, columns, layers);
   const cache = await openQueryCache(path, wanted);
-  const settings = { path: await writeJoinModel(cache), queries: 3, widths: cache.widths, threadsPerWorker: 1 };
-  return { score: await scoreAgainstQueries.open(settings, facts), blocks, cache };
+  const settings = { path: await writeJoinModel(cache), queries: 3, widths: cache.widths, queryNorms };
+  return { score: await scoreAgainstQueries.open({ ...settings, threadsPerWorker: 1 }, facts), blocks, cache };
 }
 
 function gradients(document: number[]): ProjectedGradients {
@@ -73,6 +80,18 @@ describe('scoreAgainstQueries', () => {
     });
     expect(Array.from(scored.tokens)).toEqual([1, 5, 4]);
     expect(Array.from(scored.loss)).toEqual([0.5, 4, 3.5]);
+  });
+
+  it('divides by the norms of both gradients where cosines are asked for, and leaves a zero gradient’s 0', async () => {
+    const batch = { ...gradients([0, 1, 2]), squaredNorm: Float64Array.of(4, 0.25, 0) };
+    for (const block of batch.projected) block.fill(0, (block.length / 3) * 2);
+    const dots = await (await openScores()).score(batch);
+    const cosines = await (await openScores([2, 0.5, 0])).score(batch);
+    const divisors = [4, 1, 1, 1, 0.25, 1, 1, 1, 1];
+    cosines.scores.forEach((value, i) => {
+      expect(value).toBeCloseTo(dots.scores[i] / divisors[i], 12);
+    });
+    expect(Array.from(cosines.scores.slice(6))).toEqual([0, 0, 0]);
   });
 
   it('names a projection that is not the cache’s', async () => {

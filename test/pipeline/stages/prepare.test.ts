@@ -46,7 +46,7 @@ describe('prepare', () => {
     expect(prepared.configuration.model).toBe('lab/bundled');
     const spec = { module: 'gradients', settings: {} };
     const gradients = { takes: 'tokenWindows', gives: 'projectedGradients', spec } as const;
-    const [tokens] = fullChain(prepared, [gradients], [{ path: 'join', queries: 1, widths: [1] }]);
+    const [tokens] = fullChain(prepared, [gradients], [{ path: 'join', queries: 1, widths: [1], queryNorms: null }]);
     expect(tokens.spec.settings).toMatchObject({ tokenizerFolder: prepared.folder.path });
   });
 

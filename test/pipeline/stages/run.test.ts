@@ -247,9 +247,12 @@ describe('a run that is stopped', () => {
     const path = await writeWorld(folder, { slice: { documents: 2 } }, many);
     const stop = new AbortController();
     const hooks = quietHooks(stop.signal);
-    let seen = 0;
-    hooks.progress.advance = ({ documents }) => {
-      seen += documents;
+    let [scoring, seen] = [false, 0];
+    hooks.progress.stage = (name) => {
+      scoring = name === 'documents';
+    };
+    hooks.progress.advance = ({ items }) => {
+      if (scoring) seen += items;
       if (seen >= 22) stop.abort();
     };
     const { out, summary } = await run(path, [], hooks);
@@ -320,12 +323,6 @@ describe('the command line', () => {
     ],
     ['an operator that is not there', { operators: ['./nowhere.ts'] }, 3, /operator .*nowhere\.ts could not be loaded/],
     ['an unknown key', { topk: 5 }, 2, /topK/],
-    [
-      'a projection that is not there yet',
-      { projection: { kind: 'queryAdaptive' } },
-      2,
-      /queryAdaptive is planned and not in this version of Headwater, expected random or exact/,
-    ],
   ];
   it.each(faults)('ends with a clear error for %s', async (_name, settings, exitCode, message) => {
     const path = await writeWorld(await smallFolder(), settings);

@@ -24,7 +24,7 @@ afterAll(() => rm(folder, { recursive: true }));
 type Stage = (configuration: Configuration, hooks: StageHooks) => Promise<{ exitCode: number; summary: string }>;
 const done: Stage = async () => ({ exitCode: 0, summary: 'done' });
 
-/** Runs a command with one stage in place of all three. */
+/** Runs a command with one stage in place of all four. */
 async function headwater(args: string[], stage: Stage = done) {
   const sink = () => {
     const written: string[] = [];
@@ -40,6 +40,7 @@ async function headwater(args: string[], stage: Stage = done) {
   };
   const stages: Stages = {
     runStage: named('run'),
+    fitStage: named('fit'),
     queriesStage: named('queries'),
     planStage: named('plan'),
   };
@@ -60,12 +61,18 @@ const fails =
   };
 
 describe('commandLine', () => {
-  it.each(['run', 'queries', 'plan'])('starts %s with the configuration and prints its summary', async (name) => {
-    const { exitCode, out, err, started } = await headwater([name, yaml]);
-    expect({ exitCode, out, err }).toEqual({ exitCode: 0, out: 'done\n', err: '' });
-    expect(started.map((stage) => stage.name)).toEqual([name]);
-    expect(started[0].configuration).toMatchObject({ model: join(folder, 'model'), out: join(folder, 'runs', 'run') });
-  });
+  it.each(['run', 'fit', 'queries', 'plan'])(
+    'starts %s with the configuration and prints its summary',
+    async (name) => {
+      const { exitCode, out, err, started } = await headwater([name, yaml]);
+      expect({ exitCode, out, err }).toEqual({ exitCode: 0, out: 'done\n', err: '' });
+      expect(started.map((stage) => stage.name)).toEqual([name]);
+      expect(started[0].configuration).toMatchObject({
+        model: join(folder, 'model'),
+        out: join(folder, 'runs', 'run'),
+      });
+    },
+  );
 
   it('lays its options over the configuration', async () => {
     const options = ['--out', 'somewhere', '--workers', '3', '--credits', '4', '--limit', '5', '--skip', '6'];
