@@ -17,7 +17,7 @@ import { InputError } from '../../schemas/errors.ts';
 import type { OperatorSpec } from '../operators/loadOperator.ts';
 import type { WorkerPool } from '../pool/workerPool.ts';
 import { ownGradient, type Prepared, queryFingerprint } from './prepare.ts';
-import { projectQueries } from './projectQueries.ts';
+import { projectQueries } from './queries/projectQueries.ts';
 import type { StageHooks } from './stageHooks.ts';
 import { withPool } from './withPool.ts';
 

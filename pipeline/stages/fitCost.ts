@@ -3,8 +3,9 @@ import { type FactorFolder, openFactorFolder } from '../../operators/curvature/f
 import { sidesOf } from '../../operators/curvature/sides.ts';
 import type { Corpus } from '../../operators/documents/corpus.ts';
 import { bytesText } from '../terminal/bytesText.ts';
-import { sampleOf, vectorsLength } from './fit/curvature.ts';
 import { bytesPerNumber, covarianceItems, groupItems, type SumItem, squaresItems } from './fit/fitPasses.ts';
+import { sampleOf } from './fit/fitting.ts';
+import { vectorsLength } from './fit/passGraphs.ts';
 import { factorFingerprint } from './fit.ts';
 import type { PreparedModel } from './prepare.ts';
 import { needsFactors, wantedFactors } from './wantedFactors.ts';

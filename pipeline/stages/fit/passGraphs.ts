@@ -1,0 +1,71 @@
+/** The graphs of the passes over the sample, each with the weights that it alone needs. */
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  type CurvatureModel,
+  eigenvectorName,
+  writeCovarianceModel,
+  writeSquaresModel,
+} from '../../../operators/curvature/curvatureModel.ts';
+import { readEigenbasis } from '../../../operators/curvature/factorFolder.ts';
+import { blockBounds, type Side, sidesOf } from '../../../operators/curvature/sides.ts';
+import type { Module } from '../../../operators/gradients/projections.ts';
+import { type ExtraWeights, layOutExtra } from '../../../operators/gradients/tappedGraph.ts';
+import { fingerprint } from '../../../schemas/fingerprint.ts';
+import type { Fitting } from './fitting.ts';
+
+/** Writes the graph of one pass; `dispose` takes away what only that pass needs. */
+export type PassGraph<Of> = (
+  fitting: Fitting,
+  of: Of[],
+) => Promise<{ model: CurvatureModel; dispose?: () => Promise<void> }>;
+
+function graphSettings({ prepared: { configuration } }: Fitting) {
+  const { contextTokens, batchTokens, fit } = configuration;
+  return { contextTokens, batchTokens, labels: fit.labels, blocks: fit.blocks };
+}
+
+export const covarianceGraph: PassGraph<Side> = async (fitting, sides) => {
+  const { folder, configuration } = fitting.prepared;
+  return { model: await writeCovarianceModel(folder, graphSettings(fitting), sides, configuration.cache) };
+};
+
+export const fisherGraph: PassGraph<Module> = async (fitting, modules) => {
+  const { folder, configuration } = fitting.prepared;
+  return { model: await writeSquaresModel(folder, graphSettings(fitting), modules, null, configuration.cache) };
+};
+
+export const squaresGraph: PassGraph<Module> = async (fitting, modules) => {
+  const { folder, configuration } = fitting.prepared;
+  const eigenvectors = await eigenvectorWeights(fitting, modules);
+  const model = await writeSquaresModel(folder, graphSettings(fitting), modules, eigenvectors, configuration.cache);
+  // The eigenvectors' copy beside the model's weights is as large as they are.
+  return { model, dispose: () => rm(join(dirname(model.path), eigenvectors.file), { force: true }) };
+};
+
+async function eigenvectorWeights({ prepared, folder }: Fitting, modules: Module[]): Promise<ExtraWeights> {
+  const { blocks } = prepared.configuration.fit;
+  const arrays = new Map<string, Float32Array>();
+  for (const side of sidesTakenBy(modules, prepared.coverage.modules)) {
+    const { vectors } = await readEigenbasis(folder, side.name, side.width, vectorsLength(side, blocks));
+    let at = 0;
+    for (const [block, [start, end]] of blockBounds(side.width, blocks).entries()) {
+      const length = (end - start) ** 2;
+      arrays.set(eigenvectorName(side.name, block), vectors.subarray(at, at + length));
+      at += length;
+    }
+  }
+  const names = modules.map(({ name }) => name);
+  return layOutExtra('eigenvectors', fingerprint({ factors: folder.fingerprint, names }), arrays);
+}
+
+/** Both sides of each of `modules`, a shared input side under its owner's name. */
+function sidesTakenBy(modules: Module[], tracked: Module[]): Side[] {
+  const names = new Set(modules.flatMap(({ name, inputOf }) => [`${inputOf}.inputs`, `${name}.outputs`]));
+  return sidesOf(tracked).filter(({ name }) => names.has(name));
+}
+
+/** Σ n_b². */
+export function vectorsLength({ width }: Side, blocks: number): number {
+  return blockBounds(width, blocks).reduce((sum, [start, end]) => sum + (end - start) ** 2, 0);
+}
