@@ -70,7 +70,7 @@ interface Step {
 
 /** Greedy: the step that keeps most for its cost, again and again. The variance lost is at most the sum of both sides' tails. */
 function sharedWidths(modules: Module[], spectra: QuerySpectrum[], { k, fidelity }: AllotSettings): Widths[] {
-  const widths = evenWidths(modules, STEP);
+  const widths = evenWidths(modules, fidelity === undefined ? Math.min(STEP, k) : STEP);
   const tails = spectra.map(({ outputs, inputs }) => ({ outputs: tailsOf(outputs), inputs: tailsOf(inputs) }));
   const cost = () => modules.reduce((sum, module, m) => sum + projectionCost(module, widths[m]), 0);
   const budget = evenWidths(modules, k).reduce((sum, even, m) => sum + projectionCost(modules[m], even), 0);
@@ -79,8 +79,10 @@ function sharedWidths(modules: Module[], spectra: QuerySpectrum[], { k, fidelity
   let spent = cost();
   const best = modules.map((module, m) => bestStep(module, m, widths[m], tails[m]));
   for (;;) {
-    if (fidelity !== undefined && lost <= (1 - fidelity) * total) break;
-    const affordable = (step: Step | null) => step && (fidelity !== undefined || spent + step.cost <= budget);
+    const enough = fidelity !== undefined && lost <= (1 - fidelity) * total;
+    const room = fidelity === undefined ? budget - spent : enough ? 0 : Number.POSITIVE_INFINITY;
+    // What saves work is taken even where there is no room.
+    const affordable = (step: Step | null) => step && (step.cost <= 0 || step.cost <= room);
     const step = best.reduce<Step | null>(
       (top, next) => (affordable(next) && (!top || worth(next!) > worth(top)) ? next : top),
       null,
