@@ -54,6 +54,35 @@ describe.each(variations.map(({ name }) => name))('the gradients of %s', (variat
   });
 });
 
+describe('the squared norm of a gradient', () => {
+  it.each([
+    ['exact', { kind: 'exact' }],
+    ['random', { kind: 'random', k: 3, distribution: 'normal' }],
+  ] as const)('is that of the whole gradient, whatever is kept of it: %s', async (_kind, projection) => {
+    const folder = await readModelFolder(join(goldens, 'all-biases'));
+    const { modules } = coverModules(folder, settings);
+    const open = async (kind: Parameters<typeof drawProjection>[0], norms: boolean) => {
+      const projections = modules.map((module) => drawProjection(kind, 0, module));
+      const model = await writeGradientModel(folder, settings, modules, projections, cache, norms);
+      return { model, project: await projectGradients.open({ model, ...session }, facts) };
+    };
+    const whole = await open({ kind: 'exact' }, false);
+    const normed = await open(projection, true);
+    const windows = windowBatch([{ ids: [3, 1, 4, 1, 5, 9, 2, 6] }, { ids: [5, 3] }, { ids: [5, 8, 9], lossFrom: 2 }]);
+    const { projected } = await whole.project(windows);
+    const { squaredNorm } = await normed.project(windows);
+    for (const w of [0, 1, 2]) {
+      const sum = projected.reduce((all, block, m) => {
+        const gradient = block.subarray(w * whole.model.widths[m], (w + 1) * whole.model.widths[m]);
+        return all + gradient.reduce((squares, value) => squares + value * value, 0);
+      }, 0);
+      expect(Math.abs(squaredNorm![w] - sum) / sum).toBeLessThan(1e-5);
+    }
+    expect((await whole.project(windows)).squaredNorm).toBeNull();
+    expect((await normed.project(windowBatch([]))).squaredNorm).toHaveLength(0);
+  });
+});
+
 /** max |difference| / max |golden|, as test/goldens/gradients/make.py says. */
 function relativeError(found: Float32Array, golden: Float32Array): number {
   expect(found.length).toBe(golden.length);
