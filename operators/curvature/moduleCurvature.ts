@@ -52,13 +52,15 @@ export async function openModuleCurvature(module: Module, settings: CurvatureSet
   const { damping } = preconditioner;
   if (preconditioner.kind === 'kfac') {
     const lambda = outerProduct(outputs!.values, inputs!.values);
-    return { ...curvature, scale: inverted(module, lambda, damping) };
+    const [s, a] = [flatParts(outputs!.values, ROUNDING), flatParts(inputs!.values, ROUNDING)];
+    const flat = lambda.map((_, at) => Number(s[Math.floor(at / module.inputs)] || a[at % module.inputs]));
+    return { ...curvature, scale: inverted(module, lambda, damping, flat) };
   }
   const kind = preconditioner.kind === 'ekfac' ? 'squares' : 'fisher';
   const { values, count } = await readSums(factors!, kind, module.name, module.outputs * module.inputs);
   const lambda = values.map((sum) => sum / count);
   const margins = rotated ? {} : marginsOf(lambda, module);
-  return { ...curvature, ...margins, scale: inverted(module, lambda, damping) };
+  return { ...curvature, ...margins, scale: inverted(module, lambda, damping, flatParts(lambda, ROUNDING ** 2)) };
 }
 
 async function openBasis({ factors, blocks }: CurvatureSettings, name: string, width: number): Promise<SideBasis> {
@@ -95,10 +97,25 @@ type Damping = Extract<PreconditionerSettings, { kind: 'ekfac' }>['damping'];
 /** Grosse et al. 2023: a tenth of the mean curvature of the layer. */
 const RELATIVE_DAMPING = 0.1;
 
-function inverted({ name }: Module, lambda: Float64Array, { relative = RELATIVE_DAMPING, absolute }: Damping) {
+/** The share of the largest eigenvalue that float32 rounding may leave where there is none; squared gradients have its square. */
+export const ROUNDING = 1e-6;
+
+/** 1 where a value is no more than rounding. */
+function flatParts(values: Float64Array, share: number): Float64Array {
+  const largest = values.reduce((max, value) => Math.max(max, value), 0);
+  return values.map((value) => Number(value <= share * largest));
+}
+
+/** 1 / (Λ + λ). What is `flat` has no curvature, whatever rounding left of it: damping alone must be enough there. */
+function inverted(
+  { name }: Module,
+  lambda: Float64Array,
+  { relative = RELATIVE_DAMPING, absolute }: Damping,
+  flat: Float64Array,
+): Float32Array {
   const mean = lambda.reduce((sum, value) => sum + value, 0) / lambda.length;
   const damping = absolute ?? relative * mean;
-  const singular = lambda.reduce((count, value) => count + Number(!(value + damping > 0)), 0);
+  const singular = lambda.reduce((count, value, at) => count + Number(!((flat[at] ? 0 : value) + damping > 0)), 0);
   if (singular > 0)
     throw new InputError(
       `preconditioner.damping: expected curvature plus damping above 0 in ${name}, found ${singular} of ${lambda.length} directions ` +

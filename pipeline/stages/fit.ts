@@ -8,6 +8,7 @@ import {
   type Part,
   readEigenvalues,
 } from '../../operators/curvature/factorFolder.ts';
+import { ROUNDING } from '../../operators/curvature/moduleCurvature.ts';
 import { sidesOf } from '../../operators/curvature/sides.ts';
 import type { Corpus } from '../../operators/documents/corpus.ts';
 import { openCorpus } from '../../operators/documents/openCorpus.ts';
@@ -80,6 +81,7 @@ export async function factorFingerprint(prepared: PreparedModel, corpus: Corpus)
     corpus: {
       files: corpus.files.map(({ rows, bytes, footerHash }) => ({ rows, bytes, footerHash })),
       textColumn: configuration.corpus.textColumn,
+      invalidText: configuration.corpus.invalidText,
     },
     documents: keys.length,
     labels: configuration.fit.labels,
@@ -94,9 +96,6 @@ function sayLibrary({ log }: StageHooks): void {
   if (notice) log(notice);
 }
 
-/** Eigenvalues below this share of the largest are what float32 rounding leaves of 0. */
-const RANK_TOLERANCE = 1e-6;
-
 /** Says where the sample was too small for the layers' width. */
 async function rankLines({ configuration, coverage }: PreparedModel, folder: FactorFolder): Promise<string[]> {
   if (!wantedFactors(configuration).eigenbases) return [];
@@ -105,7 +104,7 @@ async function rankLines({ configuration, coverage }: PreparedModel, folder: Fac
     sides.map(async ({ name, width }) => {
       const { values, count } = await readEigenvalues(folder, name, width);
       const largest = values.reduce((max, value) => Math.max(max, value), 0);
-      const rank = values.reduce((sum, value) => sum + Number(value > RANK_TOLERANCE * largest), 0);
+      const rank = values.reduce((sum, value) => sum + Number(value > ROUNDING * largest), 0);
       return { name, width, rank, count };
     }),
   );

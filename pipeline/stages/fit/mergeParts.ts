@@ -9,6 +9,7 @@ import {
   type Sums,
   writeSums,
 } from '../../../operators/curvature/factorFolder.ts';
+import { InputError } from '../../../schemas/errors.ts';
 import type { SumItem } from './fitPasses.ts';
 
 /** Merges what it can into the folder itself, and gives the items that are still missing. */
@@ -44,6 +45,10 @@ async function mergeItem<Of>(
     for (let i = 0; i < length; i++) total.values[i] += values[i];
     total.count += count;
   }
+  if (total.count === 0)
+    throw new InputError(
+      `fit expected documents with at least two tokens, and none of the ${parts.length} parts has them: see corpus and fit.documents`,
+    );
   await writeSums(folder, kind, name, total);
   return true;
 }

@@ -65,7 +65,8 @@ async function sumParts(
       });
     }),
   );
-  if (tally.documents === 0)
+  // Of parts, one may have none.
+  if (tally.documents === 0 && !part)
     throw new InputError(
       `fit expected documents with at least two tokens, and none of the ${keys.length} it drew has them: see corpus and fit.documents`,
     );
