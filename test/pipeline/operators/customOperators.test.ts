@@ -106,6 +106,19 @@ describe('an operator of the user’s own', () => {
     expect(france).toBeCloseTo(sum, 10);
   });
 
+  it.each([
+    [
+      { preconditioner: { kind: 'ekfac' } },
+      'operators: own computes gradients of its own, to which preconditioner ekfac does not apply: set preconditioner: {kind: identity}',
+    ],
+    [{ cosine: true }, 'operators: own computes gradients of its own, whose norms are not known: set cosine: false'],
+  ])('that computes gradients is refused with %j', async (settings, message) => {
+    const code = map(`takes: 'tokenWindows', gives: 'projectedGradients', lane: 'pool'`, 'return batch;');
+    const failed = await command('run', await runWith(code, settings), '--quiet');
+    expect(failed.exitCode).toBe(2);
+    expect(failed.stderr).toContain(message);
+  });
+
   const faults: [string, string, RegExp][] = [
     ['throws while loading', `throw new Error('not today');`, /operator .*own\.js could not be loaded: not today/],
     [

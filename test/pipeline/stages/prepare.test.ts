@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readConfiguration } from '../../../pipeline/configuration/readConfiguration.ts';
 import { fullChain, prepare } from '../../../pipeline/stages/prepare.ts';
 import type { StageHooks } from '../../../pipeline/stages/stageHooks.ts';
+import { UsageError } from '../../../schemas/errors.ts';
 import { type LocalHub, openLocalHub } from '../hub/localHub.ts';
 
 const datasets = join(import.meta.dirname, '../../../datasets');
@@ -48,6 +49,21 @@ describe('prepare', () => {
     const gradients = { takes: 'tokenWindows', gives: 'projectedGradients', spec } as const;
     const [tokens] = fullChain(prepared, [gradients], [{ path: 'join', queries: 1, widths: [1], queryNorms: null }]);
     expect(tokens.spec.settings).toMatchObject({ tokenizerFolder: prepared.folder.path });
+  });
+
+  it.each([
+    [
+      ['cosine=true', 'longDocuments=split'],
+      "cosine divides by the norm of a document's whole gradient, which longDocuments: split computes in pieces: set longDocuments: cut",
+    ],
+    [
+      ['preconditioner={kind: diagonal}', 'projection={kind: eigen}'],
+      'projection eigen keeps eigenvectors of the covariances, which preconditioner diagonal does not estimate',
+    ],
+  ])('refuses settings that contradict each other: %j', async (sets, message) => {
+    const refused = prepare(await bundled(sets), hooks);
+    await expect(refused).rejects.toThrow(UsageError);
+    await expect(refused).rejects.toThrow(message);
   });
 
   it('reads queries before it downloads a model', async () => {
