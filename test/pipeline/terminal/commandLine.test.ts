@@ -25,7 +25,7 @@ type Stage = (configuration: Configuration, hooks: StageHooks) => Promise<{ exit
 const done: Stage = async () => ({ exitCode: 0, summary: 'done' });
 
 /** Runs a command with one stage in place of all four. */
-async function headwater(args: string[], stage: Stage = done) {
+async function headwater(args: string[], stage: Stage = done, instead: Partial<Stages> = {}) {
   const sink = () => {
     const written: string[] = [];
     const stream = Object.assign(new PassThrough(), { columns: 100 }) as unknown as NodeJS.WriteStream;
@@ -43,6 +43,7 @@ async function headwater(args: string[], stage: Stage = done) {
     fitStage: named('fit'),
     queriesStage: named('queries'),
     planStage: named('plan'),
+    ...instead,
   };
   const signals = { on: () => {}, off: () => {}, kill: () => expect.fail('killed') };
   const exitCode = await commandLine(args, {
@@ -73,6 +74,18 @@ describe('commandLine', () => {
       });
     },
   );
+
+  it('tells fit which part of the sample it is given', async () => {
+    const parts: unknown[] = [];
+    const fitting: Stages['fitStage'] = async (_configuration, _hooks, part) => {
+      parts.push(part);
+      return { summary: 'done' };
+    };
+    for (const more of [[], ['--part', '2/4'], ['--part', '1/1']])
+      expect((await headwater(['fit', yaml, ...more], done, { fitStage: fitting })).exitCode).toBe(0);
+    expect(parts).toEqual([null, { index: 2, count: 4 }, { index: 1, count: 1 }]);
+    expect((await headwater(['run', yaml, '--part', '2/4'])).err).toContain("unknown option '--part'");
+  });
 
   it('lays its options over the configuration', async () => {
     const options = ['--out', 'somewhere', '--workers', '3', '--credits', '4', '--limit', '5', '--skip', '6'];
