@@ -36,17 +36,15 @@ const projections: Record<string, Record<string, unknown>> = {
   'random 128': { kind: 'random', k: 128 },
   'eigen 64': { kind: 'eigen', k: 64 },
   'eigen 128': { kind: 'eigen', k: 128 },
-  'even 64, not weighted': square(64, 'none'),
   'even 128, not weighted': square(128, 'none'),
-  'even 32': square(32, 'curvature'),
   'even 64': square(64, 'curvature'),
   'even 128': square(128, 'curvature'),
   'even 256': square(256, 'curvature'),
-  'shared 64': { kind: 'queryAdaptive', k: 64 },
   'shared 128': { kind: 'queryAdaptive', k: 128 },
-  'shared 256': { kind: 'queryAdaptive', k: 256 },
-  'default, one round': { kind: 'queryAdaptive', rounds: 1 },
-  default: { kind: 'queryAdaptive' },
+  'shared, 1 GiB of query gradients': { kind: 'queryAdaptive', cacheMiB: 1024 },
+  'shared, 2 GiB': { kind: 'queryAdaptive', cacheMiB: 2048 },
+  'shared, one alternating round': { kind: 'queryAdaptive', rounds: 1 },
+  'shared (the default)': { kind: 'queryAdaptive' },
 };
 
 const paths = await benchPaths();

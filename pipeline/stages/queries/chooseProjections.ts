@@ -47,14 +47,14 @@ export async function chooseProjections(projecting: Projecting, taps: TapsFile, 
 
 /** (M) Each layer's share of the scores' variance, every query counted alike. */
 function sharesOf(norms: QueryNorms[]): number[] {
-  const importance = importanceOf(norms);
-  return norms.map(({ weighted }) => weighted.reduce((sum, value, q) => sum + value * importance[q], 0));
+  const totals = sumOver(norms.map(({ weighted }) => weighted));
+  const inverse = totals.map((total) => (total > 0 ? 1 / (total * totals.length) : 0));
+  return norms.map(({ weighted }) => weighted.reduce((sum, value, q) => sum + value * inverse[q], 0));
 }
 
-/** (Q) What makes the queries count alike, whatever the size of their gradients: 1 / (Q · Σ_m ‖W_q‖²). */
-function importanceOf(norms: QueryNorms[]): Float64Array {
-  const totals = sumOver(norms.map(({ weighted }) => weighted));
-  return Float64Array.from(totals, (total) => (total > 0 ? 1 / (total * totals.length) : 0));
+/** (Q) What makes the queries count alike at a layer, whatever the size of their gradients: 1 / (Q · ‖W_q‖²). */
+function importanceOf({ weighted }: QueryNorms): Float64Array {
+  return weighted.map((value) => (value > 0 ? 1 / (value * weighted.length) : 0));
 }
 
 type Adaptive = Extract<Configuration['projection'], { kind: 'queryAdaptive' }>;
@@ -69,21 +69,24 @@ async function adapt(
   const { modules } = prepared.coverage;
   const projection = prepared.configuration.projection as Adaptive;
   const weighting = weightingOf(prepared.configuration);
-  const importance = importanceOf(norms);
   const path = (m: number) => join(scratch, `dimensions-${m}`);
   const spec = {
     module: builtIn('queries/projection/querySpectrum'),
     settings: { threadsPerWorker: prepared.pool.threadsPerWorker, weighting },
   };
   const spectra = await byLayer(projecting, 'choosing dimensions', (module, m): Promise<QuerySpectrum> => {
+    const importance = importanceOf(norms[m]);
     const task: SpectrumTask = { ...layerTask(projecting, taps, module), importance, path: path(m) };
     return pool.job(spec, task);
   });
-  const { widths, captured } = allotWidths(modules, spectra, projection);
+  const { widths, captured } = allotWidths(modules, spectra, {
+    ...projection,
+    numbersPerQuery: (projection.cacheMiB * 2 ** 18) / prepared.queries.length,
+  });
   const { rounds } = projection;
   return {
     projections: widths.map((width, m) => {
-      return { kind: 'queryAdaptive', ...width, weighting, rounds, importance, path: path(m) };
+      return { kind: 'queryAdaptive', ...width, weighting, rounds, importance: importanceOf(norms[m]), path: path(m) };
     }),
     layers: layersOf(widths, captured),
   };

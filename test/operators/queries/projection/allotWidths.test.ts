@@ -38,7 +38,7 @@ function layersOf(maxWidth: number, maxLayers: number): fc.Arbitrary<Layer[]> {
   );
 }
 
-const budget = { widths: 'shared' } as const;
+const budget = { widths: 'shared', numbersPerQuery: Number.POSITIVE_INFINITY } as const;
 
 function allot(layers: Layer[], settings: AllotSettings) {
   const allotted = allotWidths(
@@ -61,16 +61,18 @@ const evenCost = (layers: Layer[], k: number) =>
     ),
   );
 
-/** The share of all variance that no side's tail takes away: what is kept, at least. */
+/** The share of a layer's variance that no side's tail takes away, as a mean over layers: what is kept, at least. */
 function keptOf(layers: Layer[], widths: Widths[]): number {
   const sum = (values: Float64Array, from: number) => values.slice(from).reduce((a, b) => a + b, 0);
-  const total = layers.reduce((all, { spectrum }) => all + sum(spectrum.outputs, 0), 0);
-  const lost = layers.reduce(
-    (all, { spectrum }, m) => all + sum(spectrum.outputs, widths[m].outputs) + sum(spectrum.inputs, widths[m].inputs),
-    0,
-  );
-  return total > 0 ? 1 - lost / total : 1;
+  const shares = layers.map(({ spectrum }, m) => {
+    const total = sum(spectrum.outputs, 0);
+    const lost = sum(spectrum.outputs, widths[m].outputs) + sum(spectrum.inputs, widths[m].inputs);
+    return total > 0 ? 1 - lost / total : 1;
+  });
+  return mean(shares);
 }
+
+const numbersOf = (widths: Widths[]) => widths.reduce((sum, { outputs, inputs }) => sum + outputs * inputs, 0);
 
 const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 const ks = fc.integer({ min: 1, max: 80 });
@@ -93,7 +95,7 @@ describe('allotWidths', () => {
   it('gives every side all k, or its own width, where widths are even', () => {
     fc.assert(
       fc.property(layersOf(70, 6), ks, (layers, k) => {
-        const { widths } = allot(layers, { k, widths: 'even' });
+        const { widths } = allot(layers, { ...budget, k, widths: 'even' });
         widths.forEach(({ outputs, inputs }, m) => {
           const { module } = layers[m];
           expect([outputs, inputs]).toEqual([Math.min(k, module.outputs), Math.min(k, module.inputs)]);
@@ -142,7 +144,7 @@ describe('allotWidths', () => {
     fc.assert(
       fc.property(layersOf(70, 6), fidelity, ks, (layers, wanted, k) => {
         for (const widths of ['shared', 'even'] as const)
-          expect(allot(layers, { k, widths, fidelity: wanted }).kept).toBeGreaterThanOrEqual(wanted - 1e-9);
+          expect(allot(layers, { ...budget, k, widths, fidelity: wanted }).kept).toBeGreaterThanOrEqual(wanted - 1e-9);
       }),
       { numRuns: 300 },
     );
@@ -158,9 +160,29 @@ describe('allotWidths', () => {
     );
   });
 
-  /** Every choice of widths in steps of eight. */
+  it('leaves no more numbers of a query than it may, where the narrowest widths would do', () => {
+    fc.assert(
+      fc.property(layersOf(70, 6), ks, fc.double({ min: 0, max: 1, noNaN: true }), (layers, k, share) => {
+        // Keeping a thin side whole may cost less than narrowing it.
+        fc.pre(evenCost(layers, 16) <= evenCost(layers, k));
+        const free = allot(layers, { ...budget, k });
+        const least = numbersOf(
+          layers.map(({ module }) => ({ outputs: Math.min(16, module.outputs), inputs: Math.min(16, module.inputs) })),
+        );
+        const numbersPerQuery = Math.max(least, share * numbersOf(free.widths));
+        const bound = allot(layers, { ...budget, k, numbersPerQuery });
+        expect(numbersOf(bound.widths)).toBeLessThanOrEqual(numbersPerQuery);
+        expect(bound.cost).toBeLessThanOrEqual(evenCost(layers, k));
+        expect(bound.kept).toBeLessThanOrEqual(free.kept + 1e-9);
+        if (numbersOf(free.widths) <= numbersPerQuery) expect(bound.widths).toEqual(free.widths);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  /** Every choice of widths in steps of sixteen. */
   function* choices(layers: Layer[]): Generator<Widths[]> {
-    const steps = (n: number) => [...Array.from({ length: Math.ceil(n / 8) - 1 }, (_, i) => 8 * (i + 1)), n];
+    const steps = (n: number) => [...Array.from({ length: Math.ceil(n / 16) - 1 }, (_, i) => 16 * (i + 1)), n];
     if (layers.length === 0) return yield [];
     const [{ module }, ...rest] = layers;
     for (const others of choices(rest))
@@ -171,7 +193,7 @@ describe('allotWidths', () => {
   it('keeps nearly as much as the best choice of all', () => {
     const shares: number[] = [];
     fc.assert(
-      fc.property(layersOf(32, 2), fc.constantFrom(8, 16, 24), (layers, k) => {
+      fc.property(layersOf(64, 2), fc.constantFrom(16, 32, 48), (layers, k) => {
         const limit = evenCost(layers, k);
         let best = 0;
         for (const widths of choices(layers))
@@ -190,7 +212,7 @@ describe('allotWidths', () => {
   it('spends little more on a fidelity than the cheapest choice of all', () => {
     const ratios: number[] = [];
     fc.assert(
-      fc.property(layersOf(32, 2), fc.constantFrom(0.5, 0.8, 0.95), (layers, fidelity) => {
+      fc.property(layersOf(64, 2), fc.constantFrom(0.5, 0.8, 0.95), (layers, fidelity) => {
         let cheapest = Number.POSITIVE_INFINITY;
         for (const widths of choices(layers))
           if (keptOf(layers, widths) >= fidelity) cheapest = Math.min(cheapest, costOf(layers, widths));
