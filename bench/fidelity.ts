@@ -2,7 +2,8 @@
  * How well each projection's scores agree with the exact ones on SmolLM2-135M, and what it costs: `npx tsx bench/fidelity.ts`. Scores
  * come from `headwater run` on five layers' MLPs (`--layers 0,7,15,22,29`), for which the exact projection still fits; times from the
  * gradient operator on all 90 MLP layers beside forward and backward alone, one thread, in turns. `--documents N` (160), `--fit N` (160),
- * `--tokens N` (128), `--only TEXT` for the rows that begin with it, `--timed N` (6) documents of 512 tokens, `--json FILE`.
+ * `--tokens N` (128), `--only TEXT` for the rows that begin with it, `--timed N` (6) documents of 512 tokens, `--blocks 2,4` for the exact scores of block-diagonal curvature beside the plain one's
+ * ('' for none), `--json FILE`.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
     tokens: { type: 'string', default: '128' },
     timed: { type: 'string', default: '6' },
     only: { type: 'string', default: '' },
+    blocks: { type: 'string', default: '2,4' },
     json: { type: 'string' },
   },
 });
@@ -55,16 +57,11 @@ try {
     .split('\n')
     .map((line) => JSON.parse(line).id as string);
   const exact = await scoresOf({ kind: 'exact' }, queries);
-  const timed = await openTimedProjections(paths, Number(options.timed));
+  const timed = await openTimedProjections(paths, Number(options.timed), queries.length);
   const rows = [];
   for (const [name, projection] of Object.entries(projections).filter(([name]) => name.startsWith(options.only))) {
     const { scores, layers } = await scoresOf(projection, queries);
-    const byQuery = queries.map((_, q) => {
-      const [mine, theirs] = [scores, exact.scores].map((table) => table.map((row) => row[q]));
-      return { r: pearson(mine, theirs), rank: spearman(mine, theirs), top: overlapOfTop(10, mine, theirs) };
-    });
-    const cost = await timed.measure(layers);
-    rows.push(rowOf(name, byQuery, cost));
+    rows.push(rowOf(name, agreementOf(queries, scores, exact.scores), await timed.measure(layers)));
     console.error(rows[rows.length - 1]);
   }
   await printReport(
@@ -77,13 +74,36 @@ try {
           `curvature from ${options.fit} documents of the same corpus`,
         'even: the same k on each side of every layer; shared: the same cost shared out over layers and sides; all weighted by curvature unless said',
         `time: all 90 MLP layers, each with the widths of the nearest measured layer, ${options.timed} windows of 512 tokens in turns with ` +
-          `forward and backward alone (${timed.baseTokensPerSecond().toFixed(0)} tokens/s), one thread`,
+          `forward and backward alone (${timed.baseTokensPerSecond().toFixed(0)} tokens/s), one thread; the join of a window with ${queries.length} queries beside it`,
       ],
     },
     options.json,
   );
+  if (options.blocks) await compareBlocks(queries, exact.scores);
 } finally {
   await rm(folder, { recursive: true });
+}
+
+/** A and S cut to b diagonal blocks each, as the paper did with its widest layers. */
+async function compareBlocks(queries: string[], plain: number[][]): Promise<void> {
+  const rows = [];
+  for (const blocks of options.blocks.split(',').map(Number)) {
+    const { scores } = await scoresOf({ kind: 'exact' }, queries, blocks);
+    rows.push({ blocks, ...agreementColumns(agreementOf(queries, scores, plain)) });
+  }
+  await printReport({
+    title: 'Block-diagonal curvature: exact scores against those of whole covariances',
+    machine: describeMachine(),
+    rows,
+    notes: ['the same documents, queries and layers as above'],
+  });
+}
+
+function agreementOf(queries: string[], scores: number[][], reference: number[][]): Agreement[] {
+  return queries.map((_, q) => {
+    const [mine, theirs] = [scores, reference].map((table) => table.map((row) => row[q]));
+    return { r: pearson(mine, theirs), rank: spearman(mine, theirs), top: overlapOfTop(10, mine, theirs) };
+  });
 }
 
 interface Agreement {
@@ -93,22 +113,29 @@ interface Agreement {
 }
 
 function rowOf(projection: string, byQuery: Agreement[], cost: Awaited<ReturnType<TimedProjections['measure']>>) {
-  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return {
     projection,
-    'median Pearson': median(byQuery.map(({ r }) => r)).toFixed(4),
-    minimum: Math.min(...byQuery.map(({ r }) => r)).toFixed(4),
-    Spearman: median(byQuery.map(({ rank }) => rank)).toFixed(4),
-    'top 10': mean(byQuery.map(({ top }) => top)).toFixed(3),
+    ...agreementColumns(byQuery),
     'MFLOP/token': (cost.flop / 1e6).toFixed(1),
     'MB/query': (cost.bytes / 1e6).toFixed(1),
     'time added': `${(100 * cost.added).toFixed(1)} %`,
+    'by the join': `${(100 * cost.join).toFixed(1)} %`,
     'tokens/s': cost.tokensPerSecond.toFixed(0),
   };
 }
 
+function agreementColumns(byQuery: Agreement[]) {
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return {
+    'median Pearson': median(byQuery.map(({ r }) => r)).toFixed(4),
+    minimum: Math.min(...byQuery.map(({ r }) => r)).toFixed(4),
+    Spearman: median(byQuery.map(({ rank }) => rank)).toFixed(4),
+    'top 10': mean(byQuery.map(({ top }) => top)).toFixed(3),
+  };
+}
+
 /** What a run with that projection scores, and the widths it chose. */
-async function scoresOf(projection: Record<string, unknown>, queries: string[]) {
+async function scoresOf(projection: Record<string, unknown>, queries: string[], blocks = 1) {
   const configuration: HeadwaterConfiguration = {
     model: paths.model,
     corpus: { files: [paths.mixed], idColumn: 'id', sourceColumn: 'source', limit: documents },
@@ -116,7 +143,7 @@ async function scoresOf(projection: Record<string, unknown>, queries: string[]) 
     modules: options.layers.split(',').map((layer) => `model.layers.${layer}.mlp.*`),
     contextTokens: tokens,
     preconditioner: { kind: 'ekfac' },
-    fit: { documents: Number(options.fit) },
+    fit: { documents: Number(options.fit), blocks },
     projection,
     explain: { documents: 0 },
     topK: 10,

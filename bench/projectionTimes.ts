@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { openProducts, type Products } from '../operators/curvature/denseProducts.ts';
 import { writeGradientModel } from '../operators/gradients/gradientModel.ts';
 import { readModelFolder } from '../operators/gradients/modelFolder.ts';
 import { openSession } from '../operators/gradients/onnxSession.ts';
@@ -29,10 +30,16 @@ export interface ProjectionTimes {
   bytes: number;
   /** Median over windows of seconds with the projection over seconds without, less 1. */
   added: number;
+  /** Seconds that joining one window with `queries` queries takes, over seconds of forward and backward. */
+  join: number;
   tokensPerSecond: number;
 }
 
-export async function openTimedProjections({ model, full }: BenchPaths, count: number): Promise<TimedProjections> {
+export async function openTimedProjections(
+  { model, full }: BenchPaths,
+  count: number,
+  queries: number,
+): Promise<TimedProjections> {
   const folder = await readModelFolder(model);
   const { modules } = coverModules(folder, { ...settings, modules: ['*.mlp.*'] });
   const tokenizer = await loadTokenizer(model);
@@ -41,6 +48,7 @@ export async function openTimedProjections({ model, full }: BenchPaths, count: n
   const windows = (await readTexts(full, count + 1)).map((text) => tokenizer.encode(text).slice(0, 512));
   const base = await openSession(await writeBase(folder, modules, cache), { threadsPerWorker: 1, prepack: true });
   const baseSeconds: number[] = [];
+  const products = await openProducts(1);
   return {
     async measure(measured) {
       const widths = modules.map((module) => nearest(module.name, measured));
@@ -57,6 +65,7 @@ export async function openTimedProjections({ model, full }: BenchPaths, count: n
         flop: modules.reduce((sum, module, m) => sum + projectionCost(module, widths[m]), 0),
         bytes: 4 * widths.reduce((sum, { outputs, inputs }) => sum + outputs * inputs, 0),
         added: median(turns.map((turn) => turn.with / turn.without)) - 1,
+        join: (await joinSeconds(products, queries, widths)) / median(turns.map((turn) => turn.without)),
         tokensPerSecond: 512 / median(turns.map((turn) => turn.with)),
       };
     },
@@ -84,6 +93,25 @@ function nearest(name: string, measured: ({ name: string } & Widths)[]): Widths 
 function drawnWithWidths(module: Module, { outputs, inputs }: Widths): ModuleProjection {
   const side = (k: number) => drawProjection({ kind: 'random', k, distribution: 'rademacher' }, 0, module);
   return { outputs: side(outputs).outputs, inputs: side(inputs).inputs };
+}
+
+/** A different block for each of six layers in turn, so that none is still in the processor's cache. */
+const BLOCKS = 6;
+
+async function joinSeconds(products: Products, queries: number, widths: Widths[]): Promise<number> {
+  const numbers = widths.map(({ outputs, inputs }) => outputs * inputs);
+  const most = Math.max(...numbers);
+  const blocks = Array.from({ length: BLOCKS }, () => new Float32Array(queries * most).fill(1));
+  const gradient = new Float32Array(most).fill(1);
+  const join = async (columns: number, m: number) => {
+    const window = { rows: 1, columns, values: gradient.subarray(0, columns) };
+    const cores = { rows: queries, columns, values: blocks[m % BLOCKS].subarray(0, queries * columns) };
+    await products.multiply(window, cores, { b: true });
+  };
+  await join(numbers[0], 0);
+  const begun = performance.now();
+  for (const [m, columns] of numbers.entries()) await join(columns, m);
+  return (performance.now() - begun) / 1000;
 }
 
 async function secondsOf(session: InferenceSession, ids: number[]): Promise<number> {
