@@ -55,7 +55,7 @@ describe('configurationSchema', () => {
       contextTokens: 512,
       longDocuments: 'cut',
       preconditioner: { kind: 'ekfac', damping: {} },
-      projection: { kind: 'queryAdaptive', k: 256, widths: 'shared', rounds: 0 },
+      projection: { kind: 'queryAdaptive', k: 272, cacheMiB: 8192, widths: 'shared', rounds: 0 },
       fit: { documents: 1000, labels: 'sampled', blocks: 1, memoryMiB: 4096 },
       cosine: false,
       topK: 500,
@@ -79,7 +79,7 @@ describe('configurationSchema', () => {
     Object.assign(first.projection, { k: 1 });
     expect(configurationSchema.parse(least)).not.toEqual(first);
     expect(configurationSchema.parse(least).modules).toEqual(['*.mlp.*']);
-    expect(configurationSchema.parse(least).projection).toMatchObject({ kind: 'queryAdaptive', k: 256 });
+    expect(configurationSchema.parse(least).projection).toMatchObject({ kind: 'queryAdaptive', k: 272 });
   });
 
   it('refuses an unknown key at every level', () => {
@@ -124,7 +124,8 @@ describe('configurationSchema', () => {
     const kinds = rows.find(({ key }) => key === 'projection.kind')!.values.split(', ');
     const own = rows.filter((row) => row.key.startsWith('projection.') && kindsOf(row));
     const takers = (key: string) => own.filter((row) => row.key === key).flatMap((row) => kindsOf(row)!);
-    const samples = { k: 3, fidelity: 0.5, widths: 'even', weighting: 'none', rounds: 1, distribution: 'normal' };
+    const adaptive = { k: 3, cacheMiB: 9, fidelity: 0.5, widths: 'even', weighting: 'none', rounds: 1 };
+    const samples = { ...adaptive, distribution: 'normal' };
     expect(new Set(own.map(({ key }) => key))).toEqual(new Set(Object.keys(samples).map((key) => `projection.${key}`)));
     for (const [name, value] of Object.entries(samples))
       for (const kind of kinds) {

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { FactorFolder, Part } from '../../../operators/curvature/factorFolder.ts';
@@ -297,6 +297,42 @@ describe('a sample that is too small', () => {
     for (const sums of await sumsOf(folder, 'covariance')) expect(sums.at(-1)).toBe(7);
     for (const sums of await sumsOf(folder, 'squares')) expect(sums.at(-1)).toBe(2);
   });
+});
+
+describe('a factor file', () => {
+  it.each([
+    [
+      'squares',
+      'cut short',
+      (bytes: Buffer) => bytes.subarray(0, -8),
+      /expected a whole file of factors, found .*truncated/,
+    ],
+    [
+      'eigenbasis',
+      'of another seed',
+      (bytes: Buffer) => withSeed(bytes),
+      /made for something else: seed \(expected 0, found 7\)/,
+    ],
+  ] as const)('of %s that is %s ends a run with exit 5 and what differs', async (kind, _what, change, message) => {
+    const path = await lettersWorld([{ text: 'ABCDEFGHIJ' }]);
+    const { folder } = await fitted(path);
+    const [name, bytes] = [...(await filesOf(folder))].find(([file]) => file.startsWith(kind))!;
+    await writeFile(join(folder.path, name), change(bytes));
+    const failed = await command('run', path, '--quiet');
+    expect(failed.stderr).toMatch(message);
+    expect(failed.stderr).toMatch(/headwater fit (again|for this configuration)/);
+    expect(failed.stderr).not.toContain('    at ');
+    expect(failed.exitCode).toBe(5);
+  });
+
+  /** The fingerprint with another digit, as long as before. */
+  function withSeed(bytes: Buffer): Buffer {
+    const at = bytes.indexOf('\\"seed\\":0');
+    expect(at).toBeGreaterThan(0);
+    const changed = Buffer.from(bytes);
+    changed.write('7', at + '\\"seed\\":'.length);
+    return changed;
+  }
 });
 
 describe('fit on the command line', () => {
