@@ -33,6 +33,13 @@ const tokens = Number(options.tokens);
 const queriesFile = join(import.meta.dirname, 'fidelityQueries.jsonl');
 
 const square = (k: number, weighting: string) => ({ kind: 'queryAdaptive', k, widths: 'even', weighting });
+/** Five layers get their share of the memory that all thirty would have. */
+const share = options.layers.split(',').length / 30;
+const shared = (gib: number, more: Record<string, unknown> = {}) => ({
+  kind: 'queryAdaptive',
+  cacheMiB: Math.round(gib * 1024 * share),
+  ...more,
+});
 const projections: Record<string, Record<string, unknown>> = {
   'random 64': { kind: 'random', k: 64 },
   'random 128': { kind: 'random', k: 128 },
@@ -42,11 +49,11 @@ const projections: Record<string, Record<string, unknown>> = {
   'even 64': square(64, 'curvature'),
   'even 128': square(128, 'curvature'),
   'even 256': square(256, 'curvature'),
-  'shared 128': { kind: 'queryAdaptive', k: 128 },
-  'shared, 1 GiB of query gradients': { kind: 'queryAdaptive', cacheMiB: 1024 },
-  'shared, 2 GiB': { kind: 'queryAdaptive', cacheMiB: 2048 },
-  'shared, one alternating round': { kind: 'queryAdaptive', rounds: 1 },
-  'shared (the default)': { kind: 'queryAdaptive' },
+  'shared 128': shared(8, { k: 128 }),
+  'shared, 1 GiB of query gradients': shared(1),
+  'shared, 2 GiB': shared(2),
+  'shared, one alternating round': shared(8, { rounds: 1 }),
+  'shared, 8 GiB (the default)': shared(8),
 };
 
 const paths = await benchPaths();
