@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { writeTable } from '../operators/report/writeTable.ts';
 import { benchPaths, pythonScript } from './benchFolder.ts';
+import { whereFitTimeGoes } from './fitTimes.ts';
 import { describeMachine } from './machine.ts';
 import { watchProcesses } from './processTree.ts';
 import { readTexts } from './readTexts.ts';
@@ -192,6 +193,12 @@ async function compareFit(): Promise<void> {
     },
     options.json && `${options.json}.fit`,
   );
+  await printReport({
+    title: 'Where the time of a fit goes',
+    machine: describeMachine(),
+    rows: await whereFitTimeGoes(paths, 4),
+    notes: ['windows of 512 tokens in turns, one thread, all 90 MLP layers of SmolLM2-135M; medians'],
+  });
 }
 
 function fitRow(stage: string, first: number, second: number, seconds: number, peak: number, batch: number): ReportRow {

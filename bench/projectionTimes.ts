@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { openProducts, type Products } from '../operators/curvature/denseProducts.ts';
 import { writeGradientModel } from '../operators/gradients/gradientModel.ts';
-import { readModelFolder } from '../operators/gradients/modelFolder.ts';
+import { type ModelFolder, readModelFolder } from '../operators/gradients/modelFolder.ts';
 import { openSession } from '../operators/gradients/onnxSession.ts';
 import { feedWindows, maskOf } from '../operators/gradients/projectGradients.ts';
 import { drawProjection, type Module, type ModuleProjection } from '../operators/gradients/projections.ts';
@@ -46,7 +46,7 @@ export async function openTimedProjections(
   const cache = join(benchFolder, 'cache');
   await mkdir(cache, { recursive: true });
   const windows = (await readTexts(full, count + 1)).map((text) => tokenizer.encode(text).slice(0, 512));
-  const base = await openSession(await writeBase(folder, modules, cache), { threadsPerWorker: 1, prepack: true });
+  const base = await openBase(folder, modules, cache);
   const baseSeconds: number[] = [];
   const products = await openProducts(1);
   return {
@@ -56,8 +56,7 @@ export async function openTimedProjections(
       const { path } = await writeGradientModel(folder, settings, modules, projections, cache);
       const session = await openSession(path, { threadsPerWorker: 1, prepack: true });
       const turns: { without: number; with: number }[] = [];
-      for (const window of windows)
-        turns.push({ without: await secondsOf(base, window), with: await secondsOf(session, window) });
+      for (const window of windows) turns.push({ without: await base(window), with: await secondsOf(session, window) });
       await session.release();
       turns.shift(); // the first call makes memory ready
       baseSeconds.push(...turns.map((turn) => turn.without));
@@ -73,11 +72,17 @@ export async function openTimedProjections(
   };
 }
 
-/** Loss, and δ of the lowest layer: all of forward and backward is needed for it, and nothing is projected. */
-function writeBase(folder: Awaited<ReturnType<typeof readModelFolder>>, modules: Module[], cache: string) {
+/** Seconds of loss and δ of the lowest layer: all of forward and backward is needed for it, and nothing is projected. */
+export async function openBase(
+  folder: ModelFolder,
+  modules: Module[],
+  cache: string,
+): Promise<(ids: number[]) => Promise<number>> {
   const { graph, taps } = tapGraph(folder, settings, modules);
   for (const [m, { delta }] of taps.slice(0, 3).entries()) graph.output(`lowest_${m}`, graph.sumLast(delta));
-  return writeGraph(folder, cache, 'base', { bench: 'projectionTimes', modules }, graph);
+  const path = await writeGraph(folder, cache, 'base', { bench: 'projectionTimes', modules }, graph);
+  const session = await openSession(path, { threadsPerWorker: 1, prepack: true });
+  return (ids) => secondsOf(session, ids);
 }
 
 const layerOf = (name: string): number => Number(/\.(\d+)\./.exec(name)?.[1]);
