@@ -40,6 +40,9 @@ describe('top_documents and bottom_documents', () => {
       file: 'corpus/part-1.parquet',
       row: 1,
       text: texts[11],
+      // Nothing was explained.
+      token_concentration: null,
+      one_token: null,
     });
     expect(rows.slice(0, 4).map(({ rank, score }) => [rank, score])).toEqual([[1, 7], [2, 6], [3, 5], [4, 4]]); // biome-ignore format: a table
     expect(rows.slice(8).map(({ row }) => row)).toEqual([0, 1, 2, 3]);
@@ -186,6 +189,8 @@ test('the columns are those of the run folder’s description, with their types'
     'file VARCHAR',
     'row BIGINT',
     'text VARCHAR',
+    'token_concentration DOUBLE',
+    'one_token BOOLEAN',
   ]);
   expect((await described(correlationColumns)).slice(0, 5)).toEqual([
     'query_a VARCHAR',
