@@ -9,7 +9,6 @@ import { drawProjection } from '../../../operators/gradients/projections.ts';
 import { openSafetensors } from '../../../operators/gradients/safetensors.ts';
 import { coverModules } from '../../../operators/gradients/tappedGraph.ts';
 import { loadTokenizer } from '../../../operators/tokens/loadTokenizer.ts';
-import { goldenWorld } from '../../operators/curvature/goldenWorld.ts';
 import { windowBatch } from '../../windowBatch.ts';
 import {
   bundledModel,
@@ -67,50 +66,6 @@ describe('the same tables, byte for byte', () => {
       ),
     );
     for (const other of found.slice(1)) expect(other).toEqual(found[0]);
-  });
-});
-
-describe('a fit in worker threads', () => {
-  const settings = {
-    modules: ['*.mlp.*'],
-    batchTokens: 64,
-    preconditioner: { kind: 'ekfac' },
-    projection: { kind: 'queryAdaptive', k: 12 },
-    fit: { documents: 30, labels: 'sampled' },
-  };
-
-  it('gives the same factors, query gradients and tables with one worker and with two, byte for byte', async () => {
-    const path = await goldenWorld('all-biases', settings);
-    const found = [];
-    for (const workers of [1, 2]) {
-      const folder = await smallFolder();
-      const { out } = await run(path, [`pool.workers=${workers}`, `cache=${folder}`, `out=${join(folder, 'out')}`]);
-      const caches = (await readdir(folder, { recursive: true })).filter((name) => /safetensors$/.test(name)).sort();
-      const files = await Promise.all(
-        caches.map(async (name) => [name, (await readFile(join(folder, name))).toString('base64')]),
-      );
-      found.push({ ...Object.fromEntries(files), ...(await digests(out)) });
-    }
-    expect(Object.keys(found[0]).filter((name) => name.includes('curvature-'))).toHaveLength(10 + 10 + 6);
-    expect(Object.keys(found[0]).filter((name) => name.startsWith('queries-'))).toHaveLength(1);
-    expect(Object.keys(found[1])).toEqual(Object.keys(found[0]));
-    for (const [name, content] of Object.entries(found[0])) expect(found[1][name] === content, name).toBe(true);
-  });
-
-  it('that is stopped inside a pass ends with the reason of the stop, and leaves no half of it behind', async () => {
-    const path = await goldenWorld('all-biases', { ...settings, batchTokens: 2, pool: { workers: 2 } });
-    const stop = new AbortController();
-    const hooks = quietHooks(stop.signal);
-    const reason = new Error('stopped by the test');
-    let seen = 0;
-    hooks.progress.advance = ({ items }) => {
-      seen += items;
-      if (seen === 5) stop.abort(reason);
-    };
-    await expect(run(path, [], hooks)).rejects.toBe(reason);
-    expect(seen).toBeLessThan(30);
-    const written = await readdir(join(path, '../.headwater'), { recursive: true });
-    expect(written.filter((name) => /curvature-.*safetensors/.test(name))).toEqual([]);
   });
 });
 
