@@ -91,7 +91,7 @@ const projection = z
         description: 'memory for all query gradients together, MiB, where widths are shared',
       }),
       fidelity: z.number().gt(0).max(1).optional().meta({
-        description: 'share of the score variance to keep, in place of k',
+        description: 'share of the score variance to keep, as a mean over layers, in place of k',
         defaultText: 'none: k',
         values: 'above 0, at most 1',
       }),

@@ -1,5 +1,5 @@
 /** The built-in query gradients: taps of every query, then layer by layer preconditioned at full rank, projected and written. */
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FactorFolder } from '../../../operators/curvature/factorFolder.ts';
 import { sidesOf } from '../../../operators/curvature/sides.ts';
@@ -31,8 +31,8 @@ export async function projectQueries(
   hooks: StageHooks,
   write: (columns: QueryColumns, layers: QueryLayer[]) => Promise<void>,
 ): Promise<void> {
-  const scratch = join(prepared.configuration.cache, `projecting-${process.pid}`);
-  await mkdir(scratch, { recursive: true });
+  await mkdir(prepared.configuration.cache, { recursive: true });
+  const scratch = await mkdtemp(join(prepared.configuration.cache, 'projecting-'));
   const projecting = { prepared, factors, pool, hooks, scratch };
   try {
     const { taps, loss, tokens } = await tapAll(projecting);
