@@ -2,10 +2,11 @@
  * How well each projection's scores agree with the exact ones on SmolLM2-135M, and what it costs: `npx tsx bench/fidelity.ts`. Scores
  * come from `headwater run` on five layers' MLPs (`--layers 0,7,15,22,29`), for which the exact projection still fits; times from the
  * gradient operator on all 90 MLP layers beside forward and backward alone, one thread, in turns. `--documents N` (160), `--fit N` (160),
- * `--tokens N` (128), `--only TEXT` for the rows that begin with it, `--timed N` (6) documents of 512 tokens, `--blocks 2,4` for the exact scores of block-diagonal curvature beside the plain one's
+ * `--tokens N` (128), `--only TEXT,TEXT` for the rows that begin with one of
+ * them, `--folder DIR` to keep what is fitted there and use it again, `--timed N` (6) documents of 512 tokens, `--blocks 2,4` for the exact scores of block-diagonal curvature beside the plain one's
  * ('' for none), `--json FILE`.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -24,6 +25,7 @@ const { values: options } = parseArgs({
     tokens: { type: 'string', default: '128' },
     timed: { type: 'string', default: '6' },
     only: { type: 'string', default: '' },
+    folder: { type: 'string' },
     blocks: { type: 'string', default: '2,4' },
     json: { type: 'string' },
   },
@@ -50,14 +52,15 @@ const projections: Record<string, Record<string, unknown>> = {
   'even 128': square(128, 'curvature'),
   'even 256': square(256, 'curvature'),
   'shared 128': shared(8, { k: 128 }),
-  'shared, 1 GiB of query gradients': shared(1),
-  'shared, 2 GiB': shared(2),
-  'shared, one alternating round': shared(8, { rounds: 1 }),
-  'shared, 8 GiB (the default)': shared(8),
+  'shared in 1 GiB of query gradients': shared(1),
+  'shared in 2 GiB': shared(2),
+  'shared in 8 GiB, one alternating round': shared(8, { rounds: 1 }),
+  'default: shared in 8 GiB': shared(8),
 };
 
 const paths = await benchPaths();
-const folder = await mkdtemp(join(tmpdir(), 'headwater-fidelity-'));
+const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'headwater-fidelity-')));
+await mkdir(folder, { recursive: true });
 try {
   const queries = (await readFile(queriesFile, 'utf8'))
     .trim()
@@ -66,7 +69,7 @@ try {
   const exact = await scoresOf({ kind: 'exact' }, queries);
   const timed = await openTimedProjections(paths, Number(options.timed), queries.length);
   const rows = [];
-  for (const [name, projection] of Object.entries(projections).filter(([name]) => name.startsWith(options.only))) {
+  for (const [name, projection] of Object.entries(projections).filter(([name]) => isAsked(name))) {
     const { scores, layers } = await scoresOf(projection, queries);
     rows.push(rowOf(name, agreementOf(queries, scores, exact.scores), await timed.measure(layers)));
     console.error(rows[rows.length - 1]);
@@ -88,7 +91,7 @@ try {
   );
   if (options.blocks) await compareBlocks(queries, exact.scores);
 } finally {
-  await rm(folder, { recursive: true });
+  if (!options.folder) await rm(folder, { recursive: true });
 }
 
 /** A and S cut to b diagonal blocks each, as the paper did with its widest layers. */
@@ -111,6 +114,10 @@ function agreementOf(queries: string[], scores: number[][], reference: number[][
     const [mine, theirs] = [scores, reference].map((table) => table.map((row) => row[q]));
     return { r: pearson(mine, theirs), rank: spearman(mine, theirs), top: overlapOfTop(10, mine, theirs) };
   });
+}
+
+function isAsked(name: string): boolean {
+  return options.only.split(',').some((start) => name.startsWith(start));
 }
 
 interface Agreement {
