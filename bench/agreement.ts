@@ -99,6 +99,7 @@ function configuration(): HeadwaterConfiguration {
     batchTokens: tokens,
     preconditioner: { kind: 'identity' },
     projection: { kind: 'exact' },
+    explain: { documents: 0 },
     keepScores: true,
     pool: { workers: 1 },
     out: 'out',

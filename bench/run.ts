@@ -59,7 +59,9 @@ function configuration(limit: number): HeadwaterConfiguration {
     corpus: { files: [paths.full], idColumn: 'id', sourceColumn: 'source', limit },
     queries: join(import.meta.dirname, 'queries.jsonl'),
     contextTokens,
+    preconditioner: { kind: 'identity' },
     projection: { kind: 'random', k: 64 },
+    explain: { documents: 0 },
     topK: 100,
     pool: { workers },
     // Nothing is padded here, so a slice may be one document: the workers then start and end together, as in a long run.
