@@ -45,7 +45,7 @@ export async function planStage(configuration: Configuration, hooks: StageHooks)
     summary: [
       ...coverageLines(prepared.coverage),
       ...(await fitLines(prepared, corpus, sample.tokens / sample.documents)),
-      ...costLines(prepared, corpus, model, sample, measured),
+      ...costLines(prepared, corpus, model, cache, sample, measured),
       ...(cache ? captureLines(prepared, cache) : unknownCapture(configuration)),
     ].join('\n'),
   };
@@ -160,6 +160,7 @@ function costLines(
   prepared: Prepared,
   corpus: Corpus,
   model: GradientModel,
+  cache: QueryCache | null,
   sample: Sample,
   measured: Measured,
 ): string[] {
@@ -168,17 +169,25 @@ function costLines(
   const rows = Math.max(0, Math.min(limit, corpus.rows - skip));
   const seen = sample.documents + sample.setAside;
   const tokens = (rows * sample.tokens) / seen;
-  const dimensions = model.widths.reduce((sum, width) => sum + width, 0);
-  const cacheBytes = 4 * dimensions * queries.length;
+  const gradients = gradientBytes(prepared, model, cache);
   const heapBytes = 4 * 8 * configuration.topK * queries.length;
   const workers = `${pool.workers} worker${pool.workers === 1 ? '' : 's'} × ${pool.threadsPerWorker} thread${pool.threadsPerWorker === 1 ? '' : 's'}`;
   return [
     `corpus: ${count(rows)} documents in ${count(corpus.files.length)} files, about ${count(tokens)} tokens ` +
       `(${Math.round(sample.tokens / sample.documents)} a document in a sample of ${seen}; ${percent(1 - sample.tokens / sample.padded)} of what is computed is padding or first tokens)`,
-    `queries: ${count(queries.length)}, ${count(dimensions)} numbers each: a cache of ${bytesText(cacheBytes)}, mapped once and shared by the workers`,
+    `queries: ${count(queries.length)}, a cache of ${gradients}, mapped once and shared by the workers`,
     `time: about ${duration(tokens / measured.tokensPerSecond)} at ${count(measured.tokensPerSecond)} tokens/s, measured on the sample with ${workers} on ${availableParallelism()} cores`,
-    `memory: ${bytesText(measured.peakBytes)} with every worker's session open (measured), ${bytesText(cacheBytes)} of query gradients, ${bytesText(heapBytes)} of heaps`,
+    `memory: ${bytesText(measured.peakBytes)} with every worker's session open (measured), ${gradients} of query gradients, ${bytesText(heapBytes)} of heaps`,
   ];
+}
+
+/** Widths that are still to be shared out are known by their bound alone. */
+function gradientBytes({ configuration, queries, coverage }: Prepared, model: GradientModel, cache: QueryCache | null) {
+  const { projection } = configuration;
+  const known = 4 * queries.length * (cache?.widths ?? model.widths).reduce((sum, width) => sum + width, 0);
+  if (cache || projection.kind !== 'queryAdaptive' || projection.widths === 'even') return bytesText(known);
+  const whole = 4 * queries.length * coverage.trackedParameters;
+  return `at most ${bytesText(Math.min(whole, projection.cacheMiB * 2 ** 20))}`;
 }
 
 const count = (n: number): string => Math.round(n).toLocaleString('en');
