@@ -2,13 +2,14 @@
  * How well each projection's scores agree with the exact ones on SmolLM2-135M, and what it costs: `npx tsx bench/fidelity.ts`. Scores
  * come from `headwater run` on five layers' MLPs (`--layers 0,7,15,22,29`), for which the exact projection still fits; times from the
  * gradient operator on all 90 MLP layers beside forward and backward alone, one thread, in turns. `--documents N` (160), `--fit N` (160),
- * `--tokens N` (128), `--only TEXT,TEXT` for the rows that begin with one of
+ * `--tokens N` (128), `--queries FILE` (bench/fidelityQueries.jsonl: six of each of eight kinds, from templates as the paper's; bench/diverseQueries.jsonl
+ * are as many without templates), `--labels sampled|empirical`, `--only TEXT,TEXT` for the rows that begin with one of
  * them, `--folder DIR` to keep what is fitted there and use it again, `--timed N` (6) documents of 512 tokens, `--blocks 2,4` for the exact scores of block-diagonal curvature beside the plain one's
  * ('' for none), `--json FILE`.
  */
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchPaths } from './benchFolder.ts';
 import { describeMachine } from './machine.ts';
@@ -24,6 +25,8 @@ const { values: options } = parseArgs({
     fit: { type: 'string', default: '160' },
     tokens: { type: 'string', default: '128' },
     timed: { type: 'string', default: '6' },
+    queries: { type: 'string', default: join(import.meta.dirname, 'fidelityQueries.jsonl') },
+    labels: { type: 'string', default: 'sampled' },
     only: { type: 'string', default: '' },
     folder: { type: 'string' },
     blocks: { type: 'string', default: '2,4' },
@@ -32,7 +35,7 @@ const { values: options } = parseArgs({
 });
 const documents = Number(options.documents);
 const tokens = Number(options.tokens);
-const queriesFile = join(import.meta.dirname, 'fidelityQueries.jsonl');
+const queriesFile = resolve(options.queries);
 
 const square = (k: number, weighting: string) => ({ kind: 'queryAdaptive', k, widths: 'even', weighting });
 /** Five layers get their share of the memory that all thirty would have. */
@@ -81,7 +84,7 @@ try {
       rows,
       notes: [
         `Pearson, Spearman and overlap of the ten highest against exact, for each query over the documents; MLPs of layers ${options.layers}; ` +
-          `curvature from ${options.fit} documents of the same corpus`,
+          `curvature from ${options.fit} documents of the same corpus, ${options.labels} labels; queries of ${basename(queriesFile)}`,
         'even: the same k on each side of every layer; shared: the same cost shared out over layers and sides; all weighted by curvature unless said',
         `time: all 90 MLP layers, each with the widths of the nearest measured layer, ${options.timed} windows of 512 tokens in turns with ` +
           `forward and backward alone (${timed.baseTokensPerSecond().toFixed(0)} tokens/s), one thread; the join of a window with ${queries.length} queries beside it`,
@@ -157,7 +160,7 @@ async function scoresOf(projection: Record<string, unknown>, queries: string[], 
     modules: options.layers.split(',').map((layer) => `model.layers.${layer}.mlp.*`),
     contextTokens: tokens,
     preconditioner: { kind: 'ekfac' },
-    fit: { documents: Number(options.fit), blocks },
+    fit: { documents: Number(options.fit), labels: options.labels, blocks },
     projection,
     explain: { documents: 0 },
     topK: 10,
