@@ -54,11 +54,12 @@ const projections: Record<string, Record<string, unknown>> = {
   'even 64': square(64, 'curvature'),
   'even 128': square(128, 'curvature'),
   'even 256': square(256, 'curvature'),
-  'shared 128': shared(8, { k: 128 }),
+  'shared 128': shared(4, { k: 128 }),
   'shared in 1 GiB of query gradients': shared(1),
   'shared in 2 GiB': shared(2),
-  'shared in 8 GiB, one alternating round': shared(8, { rounds: 1 }),
-  'default: shared in 8 GiB': shared(8),
+  'shared in 8 GiB': shared(8),
+  'shared in 4 GiB, one alternating round': shared(4, { rounds: 1 }),
+  'default: shared in 4 GiB': shared(4),
 };
 
 const paths = await benchPaths();

@@ -84,10 +84,10 @@ const projection = z
         .optional()
         .default('queryAdaptive')
         .meta({ description: 'the dimensions that move the scores of these queries most' }),
-      k: whole(1, 16384).default(272).meta({
+      k: whole(1, 16384).default(256).meta({
         description: 'dimensions kept on each side of a layer, or what that many would cost where widths are shared',
       }),
-      cacheMiB: whole(1, 16_777_216).default(8192).meta({
+      cacheMiB: whole(1, 16_777_216).default(4096).meta({
         description: 'memory for all query gradients together, MiB, where widths are shared',
       }),
       fidelity: z.number().gt(0).max(1).optional().meta({
