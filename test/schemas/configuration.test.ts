@@ -55,7 +55,7 @@ describe('configurationSchema', () => {
       contextTokens: 512,
       longDocuments: 'cut',
       preconditioner: { kind: 'ekfac', damping: {} },
-      projection: { kind: 'queryAdaptive', k: 272, cacheMiB: 8192, widths: 'shared', rounds: 0 },
+      projection: { kind: 'queryAdaptive', k: 256, cacheMiB: 4096, widths: 'shared', rounds: 0 },
       fit: { documents: 1000, labels: 'sampled', blocks: 1, memoryMiB: 4096 },
       cosine: false,
       topK: 500,
@@ -79,7 +79,7 @@ describe('configurationSchema', () => {
     Object.assign(first.projection, { k: 1 });
     expect(configurationSchema.parse(least)).not.toEqual(first);
     expect(configurationSchema.parse(least).modules).toEqual(['*.mlp.*']);
-    expect(configurationSchema.parse(least).projection).toMatchObject({ kind: 'queryAdaptive', k: 272 });
+    expect(configurationSchema.parse(least).projection).toMatchObject({ kind: 'queryAdaptive', k: 256 });
   });
 
   it('refuses an unknown key at every level', () => {

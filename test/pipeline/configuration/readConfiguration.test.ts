@@ -294,7 +294,7 @@ describe('readConfiguration: --set', () => {
     const sets = ['topK=5', 'projection.k=128', 'corpus.files=[b.parquet, c.parquet]', 'topK=6'];
     const { topK, projection, corpus } = await read(`${least}topK: 100\n`, sets);
     expect(topK).toBe(6);
-    expect(projection).toEqual({ kind: 'queryAdaptive', k: 128, cacheMiB: 8192, widths: 'shared', rounds: 0 });
+    expect(projection).toEqual({ kind: 'queryAdaptive', k: 128, cacheMiB: 4096, widths: 'shared', rounds: 0 });
     expect(corpus.files).toEqual([join(folder, 'b.parquet'), join(folder, 'c.parquet')]);
   });
 
