@@ -2,8 +2,14 @@
 import type { External, Tensor, TensorGraph } from '../gradients/graph/tensorGraph.ts';
 import type { ModelFolder } from '../gradients/modelFolder.ts';
 import type { Module } from '../gradients/projections.ts';
-import { type ExtraWeights, type GraphSettings, tapGraph, writeGraph } from '../gradients/tappedGraph.ts';
-import { blockBounds, inputSide, outputSide, type Side, tilesOf } from './sides.ts';
+import {
+  type ExtraWeights,
+  type GraphSettings,
+  type TappedGraph,
+  tapGraph,
+  writeGraph,
+} from '../gradients/tappedGraph.ts';
+import { blockBounds, inputSide, outputSide, type Side, sumsLength, tilesOf } from './sides.ts';
 
 export interface CurvatureGraphSettings extends GraphSettings {
   labels: 'sampled' | 'empirical';
@@ -31,7 +37,7 @@ export async function writeCovarianceModel(
 ): Promise<CurvatureModel> {
   const { labels, blocks } = settings;
   const modules = [...new Set(sides.map(({ owner }) => owner))];
-  const { graph, taps } = tapGraph(folder, settings, modules, labels === 'sampled' ? 'sampled' : 'given');
+  const { graph, taps } = tapWithLabels(folder, settings, modules);
   const present = graph.input('present', ['B*T', 1]);
   const rows = new Map<string, { left: Tensor; right: Tensor }>();
   for (const { module, a, delta } of taps) {
@@ -54,13 +60,8 @@ export async function writeCovarianceModel(
   );
   const key = { pass: 'covariances', ...graphKey(settings), sides };
   const path = await writeGraph(folder, cache, 'covariances', key, graph);
-  const lengths = sides.map(({ width }) => lengthOf(tilesOf(width, blocks)));
+  const lengths = sides.map(({ width }) => sumsLength(width, blocks));
   return { path, labels, takesPresent: true, lengths, outputs };
-}
-
-function lengthOf(tiles: ReturnType<typeof tilesOf>): number {
-  const last = tiles[tiles.length - 1];
-  return last.offset + (last.rowEnd - last.rowStart) * (last.columnEnd - last.columnStart);
 }
 
 /** All of x where the columns are all there are: a slice would copy. */
@@ -80,7 +81,7 @@ export async function writeSquaresModel(
   cache: string,
 ): Promise<CurvatureModel> {
   const { labels, blocks } = settings;
-  const { graph, taps } = tapGraph(folder, settings, modules, labels === 'sampled' ? 'sampled' : 'given');
+  const { graph, taps } = tapWithLabels(folder, settings, modules);
   const rotated = new Map<string, Tensor>();
   const side = (x: Tensor, name: string): Tensor => {
     const known = rotated.get(name);
@@ -103,6 +104,10 @@ export async function writeSquaresModel(
     lengths: modules.map(({ inputs, outputs }) => inputs * outputs),
     outputs: modules.map((_, m) => ({ name: `squares_${m}`, sum: m, offset: 0 })),
   };
+}
+
+function tapWithLabels(folder: ModelFolder, settings: CurvatureGraphSettings, modules: Module[]): TappedGraph {
+  return tapGraph(folder, settings, modules, settings.labels === 'sampled' ? 'sampled' : 'given');
 }
 
 function graphKey({ contextTokens, batchTokens, labels, blocks }: CurvatureGraphSettings) {

@@ -1,9 +1,10 @@
 /** The folder of curvature factors in the cache: one file for each side and module, so that a fit goes on where it was stopped. */
-import { access, mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IntegrityError } from '../../schemas/errors.ts';
 import { canonicalJson, fingerprint } from '../../schemas/fingerprint.ts';
-import { differingKeys } from '../files/differingKeys.ts';
+import { expectFingerprint } from '../files/differingKeys.ts';
+import { exists } from '../files/exists.ts';
 import { writeLines } from '../files/wholeFile.ts';
 import { openSafetensorsFile, readDoubles, readTensor, writeSafetensors } from '../gradients/safetensors.ts';
 import type { Eigenbasis } from './eigenbasisOfSide.ts';
@@ -46,16 +47,13 @@ export async function openFactorFolder(cache: string, wanted: FactorFingerprint)
   const file = join(path, 'fingerprint.json');
   const found = await readFile(file, 'utf8').catch(() => null);
   if (found === null) await writeLines(file, [canonicalJson(wanted)]);
-  else expectFingerprint(path, found, wanted);
+  else expectSameFit(path, found, wanted);
   return { path, fingerprint: wanted };
 }
 
-function expectFingerprint(path: string, found: string | undefined, wanted: FactorFingerprint): void {
-  if (found?.trim() === canonicalJson(wanted)) return;
-  throw new IntegrityError(
-    `the curvature factors ${path} were made for something else: ${differingKeys(found, wanted)}. ` +
-      'Delete them, or run headwater fit for this configuration',
-  );
+function expectSameFit(path: string, found: string | undefined, wanted: FactorFingerprint): void {
+  const remedy = 'Delete them, or run headwater fit for this configuration';
+  expectFingerprint(`the curvature factors ${path} were`, found, wanted, remedy);
 }
 
 /** Where the same fit keeps the sums of one part of the sample. */
@@ -76,11 +74,8 @@ export async function partCounts({ path }: FactorFolder): Promise<number[]> {
   return [...new Set(counts.map(Number))].sort((a, b) => a - b);
 }
 
-export async function hasFactor(folder: FactorFolder, kind: FactorKind, name: string): Promise<boolean> {
-  return access(factorPath(folder, kind, name)).then(
-    () => true,
-    () => false,
-  );
+export function hasFactor(folder: FactorFolder, kind: FactorKind, name: string): Promise<boolean> {
+  return exists(factorPath(folder, kind, name));
 }
 
 /** Names come from the model's tensors and are not to be trusted as file names: a digest stands behind what is readable of them. */
@@ -150,7 +145,7 @@ async function openFactor(folder: FactorFolder, kind: FactorKind, name: string) 
   const { metadata, tensors } = await openSafetensorsFile(path).catch((cause: Error) =>
     refuse('a whole file of factors', cause.message, cause),
   );
-  expectFingerprint(path, metadata.fingerprint, folder.fingerprint);
+  expectSameFit(path, metadata.fingerprint, folder.fingerprint);
   if (metadata.factor !== `${kind} ${name}`) refuse(`the ${kind} of ${name}`, metadata.factor ?? 'nothing');
   const tensor = (key: string, shape: number[]) => {
     const entry = tensors.get(key);

@@ -4,7 +4,7 @@ import { InputError } from '../../schemas/errors.ts';
 import type { Module } from '../gradients/projections.ts';
 import type { Matrix, Products } from './denseProducts.ts';
 import { type FactorFolder, readEigenbasis, readSums } from './factorFolder.ts';
-import { blockBounds, inputSide, outputSide } from './sides.ts';
+import { inputSide, outputSide, vectorBlocks, vectorsLength } from './sides.ts';
 
 /** What `openModuleCurvature` reads: plain data. */
 export interface CurvatureSettings {
@@ -64,19 +64,13 @@ export async function openModuleCurvature(module: Module, settings: CurvatureSet
 }
 
 async function openBasis({ factors, blocks }: CurvatureSettings, name: string, width: number): Promise<SideBasis> {
-  const bounds = blockBounds(width, blocks);
-  const length = bounds.reduce((sum, [start, end]) => sum + (end - start) ** 2, 0);
-  const { values, vectors } = await readEigenbasis(factors!, name, width, length);
-  let at = 0;
+  const { values, vectors } = await readEigenbasis(factors!, name, width, vectorsLength(width, blocks));
   return {
     width,
     // A covariance has no negative eigenvalues; rounding leaves some just below 0.
     values: values.map((value) => Math.max(0, value)),
-    blocks: bounds.map(([start, end]) => {
-      const n = end - start;
-      const block = { rows: n, columns: n, values: vectors.subarray(at, at + n * n) };
-      at += n * n;
-      return { start, end, vectors: block };
+    blocks: vectorBlocks(vectors, width, blocks).map(({ start, end, values }) => {
+      return { start, end, vectors: { rows: end - start, columns: end - start, values } };
     }),
   };
 }

@@ -35,6 +35,21 @@ export function blockBounds(width: number, blocks: number): [start: number, end:
   return Array.from({ length: count }, (_, i) => [at(i), at(i + 1)]);
 }
 
+/** Σ n_b²: how many numbers the eigenvectors of a side's blocks are. */
+export function vectorsLength(width: number, blocks: number): number {
+  return blockBounds(width, blocks).reduce((sum, [start, end]) => sum + (end - start) ** 2, 0);
+}
+
+/** A side's eigenvectors by block, as they lie one behind the other: (n_b,n_b) each. */
+export function vectorBlocks(vectors: Float32Array, width: number, blocks: number) {
+  let at = 0;
+  return blockBounds(width, blocks).map(([start, end]) => {
+    const from = at;
+    at += (end - start) ** 2;
+    return { start, end, values: vectors.subarray(from, at) };
+  });
+}
+
 /** A rectangle of a side's covariance, on or above the diagonal; `offset` is where its rows begin in the side's sums. */
 export interface Tile {
   rowStart: number;

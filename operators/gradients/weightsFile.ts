@@ -1,5 +1,5 @@
 /** Writes tensors to an ONNX external data file: float32, each at a page boundary so that the pages can be shared by all workers. */
-import { access } from 'node:fs/promises';
+import { exists } from '../files/exists.ts';
 import { type Pieces, writeShared } from '../files/wholeFile.ts';
 import type { External } from './graph/tensorGraph.ts';
 import { readTensorPieces, type TensorEntry, type TensorIndex } from './safetensors.ts';
@@ -61,9 +61,5 @@ async function* pagesOf(
 
 /** Writes a file of the cache whose name tells its content; does nothing if it is there. */
 export async function writeOnce(path: string, pieces: Pieces): Promise<void> {
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (!there) await writeShared(path, pieces);
+  if (!(await exists(path))) await writeShared(path, pieces);
 }

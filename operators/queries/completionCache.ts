@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { IntegrityError } from '../../schemas/errors.ts';
 import { canonicalJson, fingerprint } from '../../schemas/fingerprint.ts';
 import type { Query } from '../../schemas/queries.ts';
-import { differingKeys } from '../files/differingKeys.ts';
+import { expectFingerprint } from '../files/differingKeys.ts';
 import { writeShared } from '../files/wholeFile.ts';
 import type { GeneratedTokens } from './generateCompletions.ts';
 
@@ -59,11 +59,7 @@ export async function openCompletionCache(path: string, wanted: CompletionFinger
   };
   const text = await readFile(path, 'utf8').catch((cause: Error) => broken(cause.message));
   const { fingerprint: found, completions } = parse(text, broken);
-  if (canonicalJson(found) !== canonicalJson(wanted))
-    throw new IntegrityError(
-      `the completion cache ${path} was made for something else: ${differingKeys(canonicalJson(found), wanted)}. ` +
-        'Delete it and run again',
-    );
+  expectFingerprint(`the completion cache ${path} was`, canonicalJson(found), wanted, 'Delete it and run again');
   if (!Array.isArray(completions) || !completions.every(isCompletion))
     broken('a completion lacks id, ids, text or cut');
   return completions as Completion[];

@@ -4,7 +4,7 @@ import { IntegrityError } from '../../schemas/errors.ts';
 import { canonicalJson, fingerprint } from '../../schemas/fingerprint.ts';
 import type { Query } from '../../schemas/queries.ts';
 import type { FactorFingerprint } from '../curvature/factorFolder.ts';
-import { differingKeys } from '../files/differingKeys.ts';
+import { expectFingerprint } from '../files/differingKeys.ts';
 import type { ModuleProjection, ProjectionMatrix } from '../gradients/projections.ts';
 import { openSafetensorsFile, readTensor, type TensorToWrite, writeSafetensors } from '../gradients/safetensors.ts';
 
@@ -80,7 +80,8 @@ export async function openQueryCache(path: string, wanted: QueryFingerprint): Pr
       cause,
     });
   });
-  expectFingerprint(path, metadata.fingerprint, wanted);
+  const remedy = 'Delete it, or run headwater queries for this configuration';
+  expectFingerprint(`the query cache ${path} was`, metadata.fingerprint, wanted, remedy);
   const blocks = [...tensors.values()].filter(({ name }) => name.startsWith(MODULE_PREFIX));
   const column = async (name: string) => {
     const entry = tensors.get(name);
@@ -114,14 +115,6 @@ export async function readProjections({ path, modules }: QueryCache): Promise<Mo
 }
 
 const MODULE_PREFIX = 'gradient.';
-
-function expectFingerprint(path: string, found: string | undefined, wanted: QueryFingerprint): void {
-  if (found === canonicalJson(wanted)) return;
-  throw new IntegrityError(
-    `the query cache ${path} was made for something else: ${differingKeys(found, wanted)}. ` +
-      'Delete it, or run headwater queries for this configuration',
-  );
-}
 
 /** What a cache holds of each query. */
 export interface QueryColumns {

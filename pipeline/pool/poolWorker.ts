@@ -63,7 +63,7 @@ async function runTask(task: PoolTask): Promise<unknown> {
   };
   expectRunning();
   if (task.kind === 'job') {
-    const run = await openJobOnce(task.operator, task.facts);
+    const run = await openOnce(openJobs, task.operator, task.facts, openJob);
     expectRunning();
     return run(task.input);
   }
@@ -85,25 +85,24 @@ async function runBatch(
 
 /** Waits for every operator even where one fails: a task that ended while another's session is being made would take the process with it. */
 async function openAll(operators: OperatorSpec[], facts: RunFacts): Promise<OpenOperator[]> {
-  const opened = await Promise.allSettled(operators.map((spec) => openOnce(spec, facts)));
+  const opened = await Promise.allSettled(operators.map((spec) => openOnce(open, spec, facts, openOperator)));
   return opened.map((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;
   });
 }
 
-function openOnce(spec: OperatorSpec, facts: RunFacts): Promise<OpenOperator> {
+/** What `make` gives for an operator, made once in this thread's life. */
+function openOnce<Open>(
+  opened: Map<string, Promise<Open>>,
+  spec: OperatorSpec,
+  facts: RunFacts,
+  make: (spec: OperatorSpec, facts: RunFacts) => Promise<Open>,
+): Promise<Open> {
   const key = JSON.stringify([spec, facts]);
-  const opened = open.get(key) ?? openOperator(spec, facts);
-  open.set(key, opened);
-  return opened;
-}
-
-function openJobOnce(spec: OperatorSpec, facts: RunFacts): Promise<(input: unknown) => unknown> {
-  const key = JSON.stringify([spec, facts]);
-  const opened = openJobs.get(key) ?? openJob(spec, facts);
-  openJobs.set(key, opened);
-  return opened;
+  const known = opened.get(key) ?? make(spec, facts);
+  opened.set(key, known);
+  return known;
 }
 
 async function openJob({ module, settings }: OperatorSpec, facts: RunFacts): Promise<(input: unknown) => unknown> {

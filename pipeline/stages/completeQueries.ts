@@ -1,5 +1,6 @@
 /** The completions that the queries lack: written by the model itself in the pool, kept in the cache. */
-import { access, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
+import { exists } from '../../operators/files/exists.ts';
 import {
   COMPLETION_CACHE_VERSION,
   type Completion,
@@ -58,10 +59,7 @@ async function cachedCompletions(
   const endOfText = await readEndOfText(queryModel.folder);
   const wanted = await completionFingerprint(prepared, open, endOfText);
   const path = completionCachePath(configuration.cache, wanted);
-  const reused = await access(path).then(
-    () => true,
-    () => false,
-  );
+  const reused = await exists(path);
   if (!reused) {
     const generated = await generate(prepared, encodePrompts(prepared, open), endOfText, pool, hooks);
     const completions = generated.map((tokens) => ({ ...tokens, text: queryModel.tokenizer.decode(tokens.ids) }));

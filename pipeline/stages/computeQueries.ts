@@ -1,6 +1,7 @@
 /** The query stage: one preconditioned, projected gradient per query, kept in the cache. */
-import { access, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { FactorFolder } from '../../operators/curvature/factorFolder.ts';
+import { exists } from '../../operators/files/exists.ts';
 import {
   openQueryCache,
   type QueryCache,
@@ -32,10 +33,7 @@ export async function cachedQueries(
 ): Promise<{ cache: QueryCache; reused: boolean }> {
   const wanted = await queryFingerprint(prepared, factors);
   const path = queryCachePath(prepared.configuration.cache, wanted);
-  const reused = await access(path).then(
-    () => true,
-    () => false,
-  );
+  const reused = await exists(path);
   if (!reused) {
     await mkdir(prepared.configuration.cache, { recursive: true });
     const write = (columns: QueryColumns, layers: QueryLayer[]) => writeQueryCache(path, wanted, columns, layers);

@@ -1,13 +1,14 @@
 /** Explains the first documents of every ranking: gradients once more, with each token's part kept apart. */
 import type { RankedDocuments } from '../../operators/accumulators/topDocuments.ts';
+import { fetchedBatch } from '../../operators/documents/fetchedBatch.ts';
 import { writeTokenModel } from '../../operators/gradients/gradientModel.ts';
 import { type QueryCache, readProjections } from '../../operators/queries/queryCache.ts';
-import type { CorpusDocuments } from '../../operators/report/documentRows.ts';
+import type { CorpusDocument, CorpusDocuments } from '../../operators/report/documentRows.ts';
 import type { ExplainedDocument } from '../../operators/report/influenceRows.ts';
 import type { ExplainSettings, ExplainTask, Explanation } from '../../operators/scores/explainDocument.ts';
 import { selectWindows } from '../../operators/tokens/selectWindows.ts';
 import { windowsOfBatch } from '../../operators/tokens/windowDocuments.ts';
-import type { DocumentBatch, TokenWindowBatch } from '../../schemas/batches.ts';
+import type { TokenWindowBatch } from '../../schemas/batches.ts';
 import { inFlight } from '../inFlight.ts';
 import { builtIn } from '../operators/loadOperator.ts';
 import type { Join, Prepared } from './prepare.ts';
@@ -43,7 +44,7 @@ export async function explainRankings(
   const work = withPool(prepared, hooks, (pool) =>
     inFlight(places, 2 * pool.workers, async ([key, found]) => {
       const document = documents.get(key)!;
-      const windows = windowsOf(prepared, key, document.text);
+      const windows = windowsOf(prepared, key, document);
       const queries = [...new Set(found.map(({ query }) => query))];
       const task: ExplainTask = { windows, queries };
       const explanations: Explanation[] = await pool.job(spec, task);
@@ -112,19 +113,9 @@ async function explainSettings(prepared: Prepared, cache: QueryCache, join: Join
 }
 
 /** A document's windows as the run made them, one a batch. */
-function windowsOf({ configuration, tokenizer }: Prepared, key: number, text: string): TokenWindowBatch[] {
+function windowsOf({ configuration, tokenizer }: Prepared, key: number, document: CorpusDocument): TokenWindowBatch[] {
   const { contextTokens, longDocuments } = configuration;
-  const batch: DocumentBatch = {
-    batch: 0,
-    key: Float64Array.of(key),
-    file: new Uint32Array(1),
-    row: new Float64Array(1),
-    id: [''],
-    source: null,
-    setAside: [],
-    extra: {},
-    text: [text],
-  };
+  const batch = fetchedBatch(0, new Map([[key, document]]));
   const slice = windowsOfBatch(batch, tokenizer, { contextTokens, longDocuments });
   return Array.from(slice.windows.document, (_, w) => selectWindows(slice, [w]));
 }

@@ -16,7 +16,7 @@ import type { Configuration } from '../../schemas/configuration.ts';
 import { UsageError } from '../../schemas/errors.ts';
 import { coverageLines } from './coverage.ts';
 import { fitFactors } from './fit/curvature.ts';
-import { sampleOf } from './fit/fitting.ts';
+import { sampleSize } from './fit/fitting.ts';
 import { type PreparedModel, prepareModel } from './prepare.ts';
 import type { StageHooks } from './stageHooks.ts';
 import { Clock } from './streamed.ts';
@@ -58,8 +58,8 @@ export async function cachedFactors(
   corpus: Corpus,
   hooks: StageHooks,
 ): Promise<FactorFolder | null> {
-  if (!needsFactors(prepared.configuration)) return null;
-  const folder = await openFactorFolder(prepared.configuration.cache, await factorFingerprint(prepared, corpus));
+  const folder = await wantedFolder(prepared, corpus);
+  if (!folder) return null;
   sayLibrary(hooks);
   const fitting = { prepared, corpus, folder, hooks, part: null, clock: new Clock() };
   await fitFactors(fitting, wantedFactors(prepared.configuration));
@@ -68,10 +68,15 @@ export async function cachedFactors(
   return folder;
 }
 
+/** The folder that the factors of this configuration are in or will be; null where none are needed. */
+export async function wantedFolder(prepared: PreparedModel, corpus: Corpus): Promise<FactorFolder | null> {
+  if (!needsFactors(prepared.configuration)) return null;
+  return openFactorFolder(prepared.configuration.cache, await factorFingerprint(prepared, corpus));
+}
+
 /** What the factors of this configuration depend on. */
-export async function factorFingerprint(prepared: PreparedModel, corpus: Corpus): Promise<FactorFingerprint> {
+async function factorFingerprint(prepared: PreparedModel, corpus: Corpus): Promise<FactorFingerprint> {
   const { configuration, folder, tokenizer, coverage } = prepared;
-  const keys = sampleOf({ prepared, corpus, part: null });
   return {
     version: FACTOR_VERSION,
     model: await folder.fingerprint(),
@@ -83,7 +88,7 @@ export async function factorFingerprint(prepared: PreparedModel, corpus: Corpus)
       textColumn: configuration.corpus.textColumn,
       invalidText: configuration.corpus.invalidText,
     },
-    documents: keys.length,
+    documents: sampleSize(prepared, corpus),
     labels: configuration.fit.labels,
     blocks: configuration.fit.blocks,
     seed: configuration.seed,

@@ -1,20 +1,11 @@
 /** What a fit will take before it is started: passes over the sample, memory and disk. */
-import { type FactorFolder, openFactorFolder } from '../../operators/curvature/factorFolder.ts';
-import { sidesOf } from '../../operators/curvature/sides.ts';
+import { sidesOf, vectorsLength } from '../../operators/curvature/sides.ts';
 import type { Corpus } from '../../operators/documents/corpus.ts';
 import { bytesText } from '../terminal/bytesText.ts';
 import { bytesPerNumber, covarianceItems, groupItems, type SumItem, squaresItems } from './fit/fitPasses.ts';
-import { sampleOf } from './fit/fitting.ts';
-import { vectorsLength } from './fit/passGraphs.ts';
-import { factorFingerprint } from './fit.ts';
+import { sampleSize } from './fit/fitting.ts';
 import type { PreparedModel } from './prepare.ts';
 import { needsFactors, wantedFactors } from './wantedFactors.ts';
-
-/** The folder that the factors of this configuration are in or will be; null where none are needed. */
-export async function wantedFolder(prepared: PreparedModel, corpus: Corpus): Promise<FactorFolder | null> {
-  if (!needsFactors(prepared.configuration)) return null;
-  return openFactorFolder(prepared.configuration.cache, await factorFingerprint(prepared, corpus));
-}
 
 /** One line for the sample and one for each kind of sum; nothing where no curvature is needed. */
 export async function fitLines(prepared: PreparedModel, corpus: Corpus, tokensADocument: number): Promise<string[]> {
@@ -22,10 +13,10 @@ export async function fitLines(prepared: PreparedModel, corpus: Corpus, tokensAD
   const { coverage, configuration } = prepared;
   const { blocks } = configuration.fit;
   const wanted = wantedFactors(configuration);
-  const documents = sampleOf({ prepared, corpus, part: null }).length;
+  const documents = sampleSize(prepared, corpus);
   const lines = [`fit: ${count(documents)} documents, about ${count(documents * tokensADocument)} tokens in each pass`];
   if (wanted.eigenbases) {
-    const vectors = sidesOf(coverage.modules).reduce((sum, side) => sum + vectorsLength(side, blocks), 0);
+    const vectors = sidesOf(coverage.modules).reduce((sum, side) => sum + vectorsLength(side.width, blocks), 0);
     lines.push(
       passLine(prepared, 'covariances', covarianceItems(coverage.modules, blocks)),
       `  eigenvectors: ${bytesText(4 * vectors)} on disk`,

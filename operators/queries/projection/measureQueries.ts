@@ -2,12 +2,7 @@
 import type { JobOperator } from '../../../schemas/operators.ts';
 import { openProducts } from '../../curvature/denseProducts.ts';
 import { coordinateWeights, squaredNorm, weigh } from './coordinateWeights.ts';
-import { type LayerTask, openQueryGradients } from './queryGradients.ts';
-
-export interface MeasureSettings {
-  threadsPerWorker: number;
-  weighting: 'curvature' | 'none';
-}
+import { type LayerTask, openQueryGradients, type WeightedSettings } from './queryGradients.ts';
 
 export interface QueryNorms {
   /** (Q) ‖P(∇f_q)‖² at this layer. */
@@ -16,7 +11,7 @@ export interface QueryNorms {
   weighted: Float64Array;
 }
 
-const measureQueries: JobOperator<MeasureSettings, LayerTask, QueryNorms> = {
+const measureQueries: JobOperator<WeightedSettings, LayerTask, QueryNorms> = {
   kind: 'job',
   name: 'measureQueries',
   async open({ threadsPerWorker, weighting }) {

@@ -17,6 +17,12 @@ export interface LayerTask {
   curvature: CurvatureSettings;
 }
 
+/** What the jobs that look at weighted gradients are opened with. */
+export interface WeightedSettings {
+  threadsPerWorker: number;
+  weighting: 'curvature' | 'none';
+}
+
 export interface QueryGradients {
   curvature: ModuleCurvature;
   queries: number;

@@ -1,15 +1,11 @@
 /** The dimensions of one layer that the queries' gradients lie in, by how much of the scores they carry, in a worker. */
 import { open } from 'node:fs/promises';
 import type { JobOperator } from '../../../schemas/operators.ts';
-import { type Matrix, openProducts, type Products } from '../../curvature/denseProducts.ts';
+import { openProducts, type Products } from '../../curvature/denseProducts.ts';
 import { eigendecompose } from '../../curvature/eigendecompose.ts';
-import { coordinateWeights, weigh } from './coordinateWeights.ts';
-import { type LayerTask, openQueryGradients } from './queryGradients.ts';
-
-export interface SpectrumSettings {
-  threadsPerWorker: number;
-  weighting: 'curvature' | 'none';
-}
+import { coordinateWeights } from './coordinateWeights.ts';
+import { type LayerTask, openQueryGradients, type WeightedSettings } from './queryGradients.ts';
+import { sumGrams } from './sumGrams.ts';
 
 export interface SpectrumTask extends LayerTask {
   /** (Q) What each query's W_q W_qᵀ is multiplied with. */
@@ -27,7 +23,7 @@ export interface QuerySpectrum {
 }
 
 /** HOSVD: U holds the eigenvectors of Σ_q W_q W_qᵀ, V those of Σ_q W_qᵀ W_q (EKFAC.md; De Lathauwer et al. 2000). */
-const querySpectrum: JobOperator<SpectrumSettings, SpectrumTask, QuerySpectrum> = {
+const querySpectrum: JobOperator<WeightedSettings, SpectrumTask, QuerySpectrum> = {
   kind: 'job',
   name: 'querySpectrum',
   async open({ threadsPerWorker, weighting }) {
@@ -43,22 +39,15 @@ const querySpectrum: JobOperator<SpectrumSettings, SpectrumTask, QuerySpectrum> 
 };
 export default querySpectrum;
 
-async function grams(task: SpectrumTask, weighting: SpectrumSettings['weighting'], products: Products) {
-  const { curvature, queries, gradient } = await openQueryGradients(task, products);
-  const weights = coordinateWeights(curvature, weighting);
+async function grams(task: SpectrumTask, weighting: WeightedSettings['weighting'], products: Products) {
+  const gradients = await openQueryGradients(task, products);
+  const weights = coordinateWeights(gradients.curvature, weighting);
   const { outputs: O, inputs: I } = task.module;
-  const outputs = new Float64Array(O * O);
-  const inputs = new Float64Array(I * I);
-  for (let q = 0; q < queries; q++) {
-    const w = weigh(await gradient(q), weights);
-    addTo(outputs, await products.multiply(w, w, { b: true }), task.importance[q]);
-    addTo(inputs, await products.multiply(w, w, { a: true }), task.importance[q]);
-  }
+  const [outputs, inputs] = await sumGrams(gradients, weights, task.importance, [
+    { width: O, of: (w) => products.multiply(w, w, { b: true }) },
+    { width: I, of: (w) => products.multiply(w, w, { a: true }) },
+  ]);
   return { outputs: symmetric(outputs, O), inputs: symmetric(inputs, I) };
-}
-
-function addTo(sums: Float64Array, { values }: Matrix, factor: number): void {
-  for (let i = 0; i < values.length; i++) sums[i] += factor * values[i];
 }
 
 /** Rounding leaves the two triangles a bit apart: the upper one counts. */

@@ -2,8 +2,9 @@
 import type { Matrix, Products } from '../../curvature/denseProducts.ts';
 import { eigendecompose } from '../../curvature/eigendecompose.ts';
 import { columnsOf } from '../../curvature/moduleCurvature.ts';
-import { type CoordinateWeights, weigh } from './coordinateWeights.ts';
+import type { CoordinateWeights } from './coordinateWeights.ts';
 import type { QueryGradients } from './queryGradients.ts';
+import { type Gram, sumGrams } from './sumGrams.ts';
 
 export interface Dimensions {
   /** U (O,k_o), orthonormal columns. */
@@ -20,39 +21,25 @@ export async function refineDimensions(
   weights: CoordinateWeights,
   products: Products,
 ): Promise<Dimensions> {
+  const topOf = async (side: Matrix, of: Gram['of']): Promise<Matrix> => {
+    const n = side.rows;
+    const [sums] = await sumGrams(gradients, weights, importance, [{ width: n, of }]);
+    const values = Float32Array.from(eigendecompose(sums, n).vectors);
+    return columnsOf({ rows: n, columns: n, values }, 0, side.columns);
+  };
   let { outputs, inputs } = dimensions;
   for (let round = 0; round < rounds; round++) {
     // Whole sides stay whole: no choice of the other side changes them.
     if (outputs.columns < outputs.rows)
-      outputs = await topOf(outputs.columns, gradients, weights, importance, async (w) => {
+      outputs = await topOf(outputs, async (w) => {
         const kept = await products.multiply(w, inputs);
         return products.multiply(kept, kept, { b: true });
       });
     if (inputs.columns < inputs.rows)
-      inputs = await topOf(inputs.columns, gradients, weights, importance, async (w) => {
+      inputs = await topOf(inputs, async (w) => {
         const kept = await products.multiply(outputs, w, { a: true });
         return products.multiply(kept, kept, { a: true });
       });
   }
   return { outputs, inputs };
-}
-
-/** The k top eigenvectors of Σ_q importance_q gram(W_q). */
-async function topOf(
-  k: number,
-  { queries, gradient }: QueryGradients,
-  weights: CoordinateWeights,
-  importance: Float64Array,
-  gram: (w: Matrix) => Promise<Matrix>,
-): Promise<Matrix> {
-  let sums = new Float64Array(0);
-  let n = 0;
-  for (let q = 0; q < queries; q++) {
-    const { rows, values } = await gram(weigh(await gradient(q), weights));
-    if (q === 0) sums = new Float64Array(values.length);
-    n = rows;
-    for (let i = 0; i < values.length; i++) sums[i] += importance[q] * values[i];
-  }
-  const { vectors } = eigendecompose(sums, n);
-  return columnsOf({ rows: n, columns: n, values: Float32Array.from(vectors) }, 0, k);
 }

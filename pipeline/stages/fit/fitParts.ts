@@ -1,10 +1,11 @@
 /** The fit's documents as parts for one gradient call each, always the same parts for the same sample. */
 import type { Corpus } from '../../../operators/documents/corpus.ts';
 import { fetchDocuments } from '../../../operators/documents/fetchDocuments.ts';
+import { fetchedBatch } from '../../../operators/documents/fetchedBatch.ts';
 import { packWindows } from '../../../operators/tokens/packWindows.ts';
 import { selectWindows } from '../../../operators/tokens/selectWindows.ts';
 import { windowsOfBatch } from '../../../operators/tokens/windowDocuments.ts';
-import type { DocumentBatch, TokenWindowBatch } from '../../../schemas/batches.ts';
+import type { TokenWindowBatch } from '../../../schemas/batches.ts';
 import type { PreparedModel } from '../prepare.ts';
 
 /** Documents whose texts are in memory at once. */
@@ -15,8 +16,6 @@ export interface SampleTally {
   documents: number;
   /** n: positions of all documents, the last of each among them. */
   positions: number;
-  /** Documents without a text of two tokens. */
-  setAside: number;
 }
 
 /**
@@ -34,28 +33,11 @@ export async function* fitParts(
   for (let at = 0; at < keys.length; at += SLICE_DOCUMENTS) {
     const chosen = keys.subarray(at, at + SLICE_DOCUMENTS);
     const documents = await fetchDocuments(corpus, configuration.corpus, chosen);
-    const batch = batchOf(at / SLICE_DOCUMENTS, documents);
+    const batch = fetchedBatch(at / SLICE_DOCUMENTS, documents);
     const slice = windowsOfBatch(batch, tokenizer, { contextTokens, longDocuments: 'cut' });
     tally.documents += slice.key.length;
-    tally.setAside += slice.setAside.length;
     tally.positions += slice.windows.ids.length;
     for (const packed of packWindows(slice.windows, batchTokens).batches)
       for (let w = 0; w < packed.length; w += maxWindows) yield selectWindows(slice, packed.slice(w, w + maxWindows));
   }
-}
-
-function batchOf(batch: number, documents: Awaited<ReturnType<typeof fetchDocuments>>): DocumentBatch {
-  const key = Float64Array.from(documents.keys());
-  const texts = [...documents.values()];
-  return {
-    batch,
-    key,
-    file: new Uint32Array(key.length),
-    row: key.slice(),
-    id: texts.map(({ id }) => id),
-    source: null,
-    setAside: [],
-    extra: {},
-    text: texts.map(({ text }) => text),
-  };
 }

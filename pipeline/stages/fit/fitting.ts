@@ -17,6 +17,11 @@ export interface Fitting {
   clock: Clock;
 }
 
+/** How many documents the whole sample has. */
+export function sampleSize({ configuration }: PreparedModel, corpus: Corpus): number {
+  return Math.min(corpus.rows, configuration.fit.documents);
+}
+
 /**
  * The keys of the documents that this process sums over: of the whole corpus, whatever part of it (skip, limit) a run scores, so that all
  * runs over one corpus share one curvature.

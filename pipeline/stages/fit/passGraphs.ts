@@ -8,7 +8,14 @@ import {
   writeSquaresModel,
 } from '../../../operators/curvature/curvatureModel.ts';
 import { readEigenbasis } from '../../../operators/curvature/factorFolder.ts';
-import { blockBounds, type Side, sidesOf } from '../../../operators/curvature/sides.ts';
+import {
+  inputSide,
+  outputSide,
+  type Side,
+  sidesOf,
+  vectorBlocks,
+  vectorsLength,
+} from '../../../operators/curvature/sides.ts';
 import type { Module } from '../../../operators/gradients/projections.ts';
 import { type ExtraWeights, layOutExtra } from '../../../operators/gradients/tappedGraph.ts';
 import { fingerprint } from '../../../schemas/fingerprint.ts';
@@ -47,13 +54,9 @@ async function eigenvectorWeights({ prepared, folder }: Fitting, modules: Module
   const { blocks } = prepared.configuration.fit;
   const arrays = new Map<string, Float32Array>();
   for (const side of sidesTakenBy(modules, prepared.coverage.modules)) {
-    const { vectors } = await readEigenbasis(folder, side.name, side.width, vectorsLength(side, blocks));
-    let at = 0;
-    for (const [block, [start, end]] of blockBounds(side.width, blocks).entries()) {
-      const length = (end - start) ** 2;
-      arrays.set(eigenvectorName(side.name, block), vectors.subarray(at, at + length));
-      at += length;
-    }
+    const { vectors } = await readEigenbasis(folder, side.name, side.width, vectorsLength(side.width, blocks));
+    for (const [block, { values }] of vectorBlocks(vectors, side.width, blocks).entries())
+      arrays.set(eigenvectorName(side.name, block), values);
   }
   const names = modules.map(({ name }) => name);
   return layOutExtra('eigenvectors', fingerprint({ factors: folder.fingerprint, names }), arrays);
@@ -61,11 +64,6 @@ async function eigenvectorWeights({ prepared, folder }: Fitting, modules: Module
 
 /** Both sides of each of `modules`, a shared input side under its owner's name. */
 function sidesTakenBy(modules: Module[], tracked: Module[]): Side[] {
-  const names = new Set(modules.flatMap(({ name, inputOf }) => [`${inputOf}.inputs`, `${name}.outputs`]));
+  const names = new Set(modules.flatMap((module) => [inputSide(module), outputSide(module)]));
   return sidesOf(tracked).filter(({ name }) => names.has(name));
-}
-
-/** Σ n_b². */
-export function vectorsLength({ width }: Side, blocks: number): number {
-  return blockBounds(width, blocks).reduce((sum, [start, end]) => sum + (end - start) ** 2, 0);
 }

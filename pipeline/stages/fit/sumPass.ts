@@ -44,7 +44,7 @@ async function sumParts(
   windows: number,
 ): Promise<SampleTally> {
   const { threadsPerWorker, workers } = prepared.pool;
-  const tally: SampleTally = { documents: 0, positions: 0, setAside: 0 };
+  const tally: SampleTally = { documents: 0, positions: 0 };
   const keys = sampleOf({ prepared, corpus, part });
   const spec = {
     module: builtIn('curvature/accumulateCurvature'),

@@ -7,7 +7,7 @@ import { blockBounds, covarianceBlocks, sumsLength } from '../../../operators/cu
 import { openCorpus } from '../../../operators/documents/openCorpus.ts';
 import { openSafetensorsFile, readTensor } from '../../../operators/gradients/safetensors.ts';
 import { readConfiguration } from '../../../pipeline/configuration/readConfiguration.ts';
-import { wantedFolder } from '../../../pipeline/stages/fitCost.ts';
+import { wantedFolder } from '../../../pipeline/stages/fit.ts';
 import { prepareModel } from '../../../pipeline/stages/prepare.ts';
 import { fitStage, queriesStage } from '../../../pipeline/stages/stages.ts';
 import { quietHooks, run } from '../../pipeline/smallWorld.ts';

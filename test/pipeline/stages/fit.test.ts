@@ -6,7 +6,7 @@ import { readSums } from '../../../operators/curvature/factorFolder.ts';
 import { openCorpus } from '../../../operators/documents/openCorpus.ts';
 import { openSafetensorsFile } from '../../../operators/gradients/safetensors.ts';
 import { readConfiguration } from '../../../pipeline/configuration/readConfiguration.ts';
-import { wantedFolder } from '../../../pipeline/stages/fitCost.ts';
+import { wantedFolder } from '../../../pipeline/stages/fit.ts';
 import { prepareModel } from '../../../pipeline/stages/prepare.ts';
 import { fitStage } from '../../../pipeline/stages/stages.ts';
 import { InputError, UsageError } from '../../../schemas/errors.ts';
