@@ -39,6 +39,8 @@ export interface DocumentColumns {
   source: string[] | null;
   setAside: SetAside[];
   extra: Record<string, ExtraColumn>;
+  /** (B,Q) row-major: BM25 of each document for the words of each query; absent where word overlap is not asked for. */
+  bm25?: Float64Array | null;
 }
 
 /** Documents as read. */
@@ -90,6 +92,7 @@ export interface ScoreBatch extends DocumentColumns {
 /** Keeps the documents at `rows` (ascending indices into the batch) in every column; set-aside documents stay. */
 export function selectDocuments<T extends DocumentColumns>(batch: T, rows: ArrayLike<number>): DocumentColumns {
   const pick = <V>(column: V[]): V[] => Array.from(rows, (b) => column[b]);
+  const Q = batch.bm25 ? batch.bm25.length / batch.key.length : 0;
   const extra: Record<string, ExtraColumn> = {};
   for (const [name, column] of Object.entries(batch.extra))
     extra[name] = Array.isArray(column) ? pick(column) : Float64Array.from(rows, (b) => column[b]);
@@ -102,7 +105,15 @@ export function selectDocuments<T extends DocumentColumns>(batch: T, rows: Array
     source: batch.source && pick(batch.source),
     setAside: batch.setAside,
     extra,
+    bm25: batch.bm25 && pickRows(batch.bm25, Q, rows),
   };
+}
+
+/** Rows of a (B,Q) row-major matrix. */
+function pickRows(matrix: Float64Array, Q: number, rows: ArrayLike<number>): Float64Array {
+  const picked = new Float64Array(rows.length * Q);
+  for (let i = 0; i < rows.length; i++) picked.set(matrix.subarray(rows[i] * Q, (rows[i] + 1) * Q), i * Q);
+  return picked;
 }
 
 /** The set-aside record of document `b` of a batch. */

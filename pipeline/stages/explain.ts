@@ -3,8 +3,8 @@ import type { RankedDocuments } from '../../operators/accumulators/topDocuments.
 import { fetchedBatch } from '../../operators/documents/fetchedBatch.ts';
 import { writeTokenModel } from '../../operators/gradients/gradientModel.ts';
 import { type QueryCache, readProjections } from '../../operators/queries/queryCache.ts';
-import type { CorpusDocument, CorpusDocuments } from '../../operators/report/documentRows.ts';
-import type { ExplainedDocument } from '../../operators/report/influenceRows.ts';
+import type { CorpusDocument, CorpusDocuments } from '../../operators/report/tables/documentRows.ts';
+import type { ExplainedDocument } from '../../operators/report/tables/influenceRows.ts';
 import type { ExplainSettings, ExplainTask, Explanation } from '../../operators/scores/explainDocument.ts';
 import { selectWindows } from '../../operators/tokens/selectWindows.ts';
 import { windowsOfBatch } from '../../operators/tokens/windowDocuments.ts';

@@ -10,25 +10,25 @@ import type { Corpus } from '../../operators/documents/corpus.ts';
 import { fetchDocuments } from '../../operators/documents/fetchDocuments.ts';
 import { writeLines } from '../../operators/files/wholeFile.ts';
 import type { QueryCache } from '../../operators/queries/queryCache.ts';
-import { correlationColumns, correlationRows } from '../../operators/report/correlationRows.ts';
+import { influenceLines } from '../../operators/report/influenceLines.ts';
+import { scoreMeaning, summary } from '../../operators/report/summary.ts';
+import { correlationColumns, correlationRows } from '../../operators/report/tables/correlationRows.ts';
 import {
   type CorpusDocument,
   type CorpusDocuments,
   documentColumns,
   documentRows,
-} from '../../operators/report/documentRows.ts';
-import { influenceLines } from '../../operators/report/influenceLines.ts';
+} from '../../operators/report/tables/documentRows.ts';
 import {
   type ExplainedDocument,
   moduleInfluenceColumns,
   moduleInfluenceRows,
   tokenInfluenceColumns,
   tokenInfluenceRows,
-} from '../../operators/report/influenceRows.ts';
-import { scoreColumns, scoreRows } from '../../operators/report/scoreRows.ts';
-import { skippedColumns, skippedRows } from '../../operators/report/skippedRows.ts';
-import { sourceColumns, sourceRows } from '../../operators/report/sourceRows.ts';
-import { scoreMeaning, summary } from '../../operators/report/summary.ts';
+} from '../../operators/report/tables/influenceRows.ts';
+import { scoreColumns, scoreRows } from '../../operators/report/tables/scoreRows.ts';
+import { skippedColumns, skippedRows } from '../../operators/report/tables/skippedRows.ts';
+import { sourceColumns, sourceRows } from '../../operators/report/tables/sourceRows.ts';
 import {
   type Columns,
   inferColumns,

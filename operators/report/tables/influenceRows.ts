@@ -1,6 +1,6 @@
 /** The rows of token_influence and module_influence: where in the ranked documents their influence lies. */
-import type { TableRow } from '../../schemas/operators.ts';
-import type { Columns } from './writeTable.ts';
+import type { TableRow } from '../../../schemas/operators.ts';
+import type { Columns } from '../writeTable.ts';
 
 /** One ranked document of one query, explained. */
 export interface ExplainedDocument {

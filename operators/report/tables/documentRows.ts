@@ -1,9 +1,9 @@
 /** The rows of top_documents and bottom_documents: the ranked documents with what the corpus says of them. */
-import type { TableRow } from '../../schemas/operators.ts';
-import type { Query } from '../../schemas/queries.ts';
-import type { RankedDocuments } from '../accumulators/topDocuments.ts';
+import type { TableRow } from '../../../schemas/operators.ts';
+import type { Query } from '../../../schemas/queries.ts';
+import type { RankedDocuments } from '../../accumulators/topDocuments.ts';
+import type { Columns } from '../writeTable.ts';
 import { type ExplainedDocument, tokenConcentration } from './influenceRows.ts';
-import type { Columns } from './writeTable.ts';
 
 /** A document as read again from the corpus; the folds keep keys and scores only. */
 export interface CorpusDocument {

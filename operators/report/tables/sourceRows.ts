@@ -1,10 +1,10 @@
 /** The rows of sources: how often each source stands among a query's top and bottom k documents, against its share of the corpus. */
-import type { TableRow } from '../../schemas/operators.ts';
-import type { Query } from '../../schemas/queries.ts';
-import type { SourceCounts } from '../accumulators/sourceCounts.ts';
-import type { RankedDocuments, TopDocuments } from '../accumulators/topDocuments.ts';
+import type { TableRow } from '../../../schemas/operators.ts';
+import type { Query } from '../../../schemas/queries.ts';
+import type { SourceCounts } from '../../accumulators/sourceCounts.ts';
+import type { RankedDocuments, TopDocuments } from '../../accumulators/topDocuments.ts';
+import type { Columns } from '../writeTable.ts';
 import { type CorpusDocuments, documentAt, rankingStarts } from './documentRows.ts';
-import type { Columns } from './writeTable.ts';
 
 export const sourceColumns: Columns = {
   query_id: 'string',

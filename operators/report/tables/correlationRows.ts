@@ -1,8 +1,8 @@
 /** The rows of correlations: one per pair of queries a < b, null where r and p are undefined. */
-import type { TableRow } from '../../schemas/operators.ts';
-import type { Query } from '../../schemas/queries.ts';
-import type { Correlations } from '../accumulators/correlations.ts';
-import type { Columns } from './writeTable.ts';
+import type { TableRow } from '../../../schemas/operators.ts';
+import type { Query } from '../../../schemas/queries.ts';
+import type { Correlations } from '../../accumulators/correlations.ts';
+import type { Columns } from '../writeTable.ts';
 
 export const correlationColumns: Columns = {
   query_a: 'string',

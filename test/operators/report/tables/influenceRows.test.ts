@@ -4,7 +4,7 @@ import {
   moduleInfluenceRows,
   tokenConcentration,
   tokenInfluenceRows,
-} from '../../../operators/report/influenceRows.ts';
+} from '../../../../operators/report/tables/influenceRows.ts';
 
 const document: ExplainedDocument = {
   queryId: 'q',

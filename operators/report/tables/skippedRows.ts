@@ -1,7 +1,7 @@
 /** The rows of skipped: every document that was read and not scored, with the reason. */
-import type { SetAside } from '../../schemas/batches.ts';
-import type { TableRow } from '../../schemas/operators.ts';
-import type { Columns } from './writeTable.ts';
+import type { SetAside } from '../../../schemas/batches.ts';
+import type { TableRow } from '../../../schemas/operators.ts';
+import type { Columns } from '../writeTable.ts';
 
 export const skippedColumns: Columns = {
   file: 'string',

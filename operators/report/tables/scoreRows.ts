@@ -1,8 +1,8 @@
 /** The rows of scores: the dense table, a row per document and query, for corpora small enough to keep it. */
-import type { ScoreBatch } from '../../schemas/batches.ts';
-import type { TableRow } from '../../schemas/operators.ts';
-import type { Query } from '../../schemas/queries.ts';
-import type { Columns } from './writeTable.ts';
+import type { ScoreBatch } from '../../../schemas/batches.ts';
+import type { TableRow } from '../../../schemas/operators.ts';
+import type { Query } from '../../../schemas/queries.ts';
+import type { Columns } from '../writeTable.ts';
 
 export const scoreColumns: Columns = {
   query_id: 'string',
