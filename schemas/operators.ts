@@ -62,3 +62,12 @@ export interface JobOperator<Settings = unknown, Input = unknown, Output = unkno
   open(settings: Settings, facts: RunFacts): OpenJob<Input, Output> | Promise<OpenJob<Input, Output>>;
 }
 export type OpenJob<Input, Output> = (input: Input) => Output | Promise<Output>;
+
+/** Says what a text holds of what is looked for: answers and intermediate steps. A user's own stands in place of `matchAnswer`. */
+export interface AnswerMatcher<Settings = unknown> {
+  kind: 'matcher';
+  name: string;
+  open(settings: Settings): OpenMatcher | Promise<OpenMatcher>;
+}
+/** True at i: `text` holds `wanted[i]`. Asked once for each document, with what every query that ranks it looks for. */
+export type OpenMatcher = (text: string, wanted: readonly string[]) => boolean[] | Promise<boolean[]>;

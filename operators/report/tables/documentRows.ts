@@ -15,6 +15,8 @@ export interface CorpusDocument {
   /** Row within the file. */
   row: number;
   text: string;
+  /** Absent where documents were not labelled. */
+  kind?: string | null;
 }
 
 /** Every ranked document by its key. */
