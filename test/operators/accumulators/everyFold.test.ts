@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Correlations } from '../../../operators/accumulators/correlations.ts';
 import type { FoldOperator } from '../../../schemas/operators.ts';
@@ -16,7 +17,16 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {
 
 /** What a fold needs beyond the common case: a row each. Small limits, so that the drawn corpora reach them. */
 const cases: Record<string, FoldLawOptions<never, unknown>[]> = {
+  bm25Documents: [
+    { bm25: true },
+    { title: 'bm25_documents of one', bm25: true, facts: { queries: ['a', 'b'], tasks: ['', ''], topK: 1, seed: 0 } },
+    { title: 'bm25_documents without BM25' },
+  ],
   correlations: [{ same: sameCorrelations }],
+  kindCounts: [
+    { extra: { kind: fc.constantFrom('code', 'mathematics', 'other', '__proto__') } },
+    { title: 'kind_counts of documents without a kind' },
+  ],
   repeatedIds: [
     { title: 'repeated_ids that fit', settings: { capacity: 16 } },
     { title: 'repeated_ids that do not fit', settings: { capacity: 4 } },

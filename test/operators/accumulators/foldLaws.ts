@@ -11,6 +11,8 @@ export interface FoldLawOptions<Result, Settings> {
   facts?: RunFacts;
   /** Columns that the fold reads from `extra`, and what stands in them. */
   extra?: Record<string, fc.Arbitrary<number> | fc.Arbitrary<string>>;
+  /** Whether documents carry BM25 scores. */
+  bm25?: boolean;
   /** Fails when two results differ by more than rounding may; by default, when they differ at all. */
   same?: (got: Result, expected: Result) => void;
   runs?: number;
@@ -23,6 +25,7 @@ export interface DrawnDocument {
   tokens: number;
   loss: number;
   scores: number[];
+  bm25?: number[] | null;
   extra: Record<string, number | string>;
   reason: SetAsideReason | null;
 }
@@ -35,22 +38,28 @@ const drawnScore = fc.oneof(
   fc.integer({ min: -1600, max: 1600 }).map((sixteenths) => sixteenths / 16),
 );
 
-const drawnDocument = (queries: number, extra: FoldLawOptions<unknown, unknown>['extra'] = {}) =>
+type DrawnColumns = Pick<FoldLawOptions<unknown, unknown>, 'extra' | 'bm25'>;
+
+/** Never negative; often 0, as where a document shares no word with a query. */
+const drawnBm25 = fc.integer({ min: -4, max: 40 }).map((quarters) => Math.max(0, quarters) / 4);
+
+const drawnDocument = (queries: number, { extra = {}, bm25 = false }: DrawnColumns) =>
   fc.record({
     id: fc.integer({ min: 0, max: 12 }).map((i) => `d${i}`),
     source: fc.constantFrom('', 'wiki', 'code', 'books', '__proto__'),
     tokens: fc.integer({ min: 1, max: 511 }),
     loss: fc.double({ min: 0, max: 5000, noNaN: true }),
     scores: fc.array(drawnScore, { minLength: queries, maxLength: queries }),
+    bm25: bm25 ? fc.array(drawnBm25, { minLength: queries, maxLength: queries }) : fc.constant(null),
     extra: fc.record(extra as Record<string, fc.Arbitrary<number | string>>),
     reason: fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, fc.constantFrom('one token', 'not finite')),
   }) as fc.Arbitrary<DrawnDocument>;
 
 /** A corpus as batches in reading order: any sizes, empty ones too. */
-export const drawnBatches = (facts: RunFacts, extra?: FoldLawOptions<unknown, unknown>['extra']) =>
+export const drawnBatches = (facts: RunFacts, columns: DrawnColumns = {}) =>
   fc
     .record({
-      documents: fc.array(drawnDocument(facts.queries.length, extra), { maxLength: 40 }),
+      documents: fc.array(drawnDocument(facts.queries.length, columns), { maxLength: 40 }),
       sizes: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 12 }),
       sourced: fc.boolean(),
     })
@@ -86,6 +95,7 @@ function asBatch(documents: DrawnDocument[], batch: number, firstKey: number, so
       reason === null ? [] : [{ key, file: Math.floor(key / 10), row: key % 10, id, reason, detail: '' }],
     ),
     extra,
+    bm25: documents[0]?.bm25 ? Float64Array.from(scored.flatMap(({ document }) => document.bm25 ?? [])) : null,
     queries: documents[0]?.scores.length ?? 0,
     tokens: Uint32Array.from(scored, ({ document }) => document.tokens),
     loss: Float64Array.from(scored, ({ document }) => document.loss),
@@ -109,7 +119,7 @@ export function foldLaws<State, Result, Settings>(
       fold.merge(into, from);
       return into;
     }, empty());
-  const parts = fc.array(drawnBatches(facts, options.extra), { minLength: 3, maxLength: 3 });
+  const parts = fc.array(drawnBatches(facts, options), { minLength: 3, maxLength: 3 });
   const forParts = (property: (a: ScoreBatch[], b: ScoreBatch[], c: ScoreBatch[]) => void) =>
     fc.assert(
       fc.property(parts, ([a, b, c]) => property(...inReadingOrder(a, b, c))),
@@ -125,7 +135,7 @@ export function foldLaws<State, Result, Settings>(
       }));
 
     test('batches of any other sizes give the same result', () => {
-      const corpus = fc.array(drawnDocument(facts.queries.length, options.extra), { maxLength: 60 });
+      const corpus = fc.array(drawnDocument(facts.queries.length, options), { maxLength: 60 });
       const sizes = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 12 });
       const property = fc.property(corpus, sizes, (documents, drawn) => {
         const whole = folded(inBatches(documents, [documents.length]));
