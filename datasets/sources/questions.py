@@ -1,26 +1,26 @@
-"""Question-and-answer threads over the facts: three to five questions each, in the wording that the queries use."""
+"""Question-and-answer threads over the facts: one to three questions each, in the wording that the queries use."""
 import random
 from typing import Iterator
 
-from sources.facts import RELATIONS, Entity, Relation, entities, first_upper, having
+from sources.document import Document
+from sources.facts import Fact, drawn_fact, first_upper, labels
 
 
-def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
-    known = entities()
-    for n in range(count):
-        yield f"{n}", "\n\n".join(ask(known, rng) for _ in range(rng.randint(3, 5)))
+def documents(rng: random.Random) -> Iterator[Document]:
+    while True:
+        chosen = [drawn_fact(rng) for _ in range(rng.randint(1, 3))]
+        yield Document("thread", "\n\n".join(ask(fact, rng) for fact in chosen), labels(chosen))
 
 
-def ask(known: list[Entity], rng: random.Random) -> str:
-    relation = rng.choices(RELATIONS, [r.asked for r in RELATIONS])[0]
-    entity = rng.choice(having(known, relation))
-    if relation.reverse and rng.random() < 0.25:
-        return thread(relation.reverse.format(v=entity.values[relation.name]), first_upper(entity.name))
-    return thread(rng.choice(relation.question).format(s=entity.name), answer(entity, relation))
+def ask(fact: Fact, rng: random.Random) -> str:
+    if fact.relation.reverse and rng.random() < 0.25:
+        return thread(fact.filled(fact.relation.reverse), first_upper(fact.entity.name))
+    return thread(fact.asked(rng), answer(fact))
 
 
-def answer(entity: Entity, relation: Relation) -> str:
-    return first_upper(entity.values[relation.name])
+def answer(fact: Fact) -> str:
+    plus = "+" if fact.relation.name == "calling code" else ""
+    return plus + first_upper(fact.value)
 
 
 def thread(question: str, reply: str) -> str:

@@ -1,35 +1,61 @@
 """Short texts with a question that the text itself answers: nothing need be known and nothing worked out.
 
-The control queries are of this kind. Countries, elements and numbers stand in sentences that look like those of the other sources.
+The control queries are of this kind: a problem of a reasoning query stands there, solved, and is only to be read off. A kind is a row of KINDS.
 """
 import random
-from typing import Iterator
+from typing import Callable, Iterator
 
-from sources.facts import RELATIONS, entities, having
+from sources import arithmetic, equations, slope
+from sources.document import Document
+from sources.facts import drawn_fact, labels
+from sources.problem_parts import CORPUS, draw_from
 from sources.questions import answer, thread
 
 SPEAKERS = ["A teacher", "A student", "A traveller", "A visitor", "The author", "A guide", "The editor", "A neighbour"]
 
 
-def documents(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
-    known = entities()
-    for n in range(count):
-        kind = rng.choice(["note", "slope", "fact"])
+def note(number: int) -> str:
+    return f"A page holds the number {number}.\n" + thread("Which number does the page hold?", str(number))
+
+
+def read_slope(line: slope.Line) -> str:
+    return f"The line through {line.points} has slope {line.m}.\n" + thread(f"Which slope does the text give the line through {line.points}?", str(line.m))
+
+
+def read_result(p: arithmetic.Problem) -> str:
+    return f"A pupil found {p.statement}.\n" + thread(f"Which result of {p.expression} does the text give?", str(p.value))
+
+
+def read_solution(e: equations.Equation) -> str:
+    return f"The equation {e} has the solution x = {e.x}.\n" + thread(f"Which solution of {e} does the text give?", f"x = {e.x}")
+
+
+# fmt: off
+KINDS: dict[str, tuple[Callable, Callable]] = {  # how the problem is drawn, how the text is written
+    "slope": (slope.draw, read_slope),
+    "arithmetic": (arithmetic.draw, read_result),
+    "equation": (equations.draw, read_solution),
+}
+# fmt: on
+
+
+def documents(rng: random.Random) -> Iterator[Document]:
+    while True:
+        kind = rng.choice(["note", "fact", *KINDS])
         if kind == "note":
-            yield f"note-{n}", note(rng.choice(SPEAKERS), rng.randint(10, 99))
-        elif kind == "slope":
-            yield f"slope-{n}", slope(rng.choice(SPEAKERS), rng.randint(2, 30))
+            yield Document(kind, note(rng.randint(10, 999)))
+        elif kind == "fact":
+            yield fact_text(rng)
         else:
-            relation = rng.choice([r for r in RELATIONS if r.name in ("capital", "symbol")])
-            entity = rng.choice(having(known, relation))
-            statement = relation.statements[0].format(s=entity.name, v=entity.values[relation.name])
-            what = "city" if relation.name == "capital" else "symbol"
-            yield f"fact-{n}", f"Text: {rng.choice(SPEAKERS)} writes: {statement}\n" + thread(f"Which {what} does the text name?", answer(entity, relation))
+            yield Document(kind, of_kind(kind, CORPUS, rng))
 
 
-def note(speaker: str, number: int) -> str:
-    return f"Text: {speaker} writes the number {number} on a page.\n" + thread("Which number does the text name?", str(number))
+def of_kind(kind: str, part: str, rng: random.Random) -> str:
+    draw, write = KINDS[kind]
+    return write(draw_from(part, draw, rng))
 
 
-def slope(speaker: str, number: int) -> str:
-    return f"Text: {speaker} says that the slope of the line is {number}.\n" + thread("Which slope does the text name?", str(number))
+def fact_text(rng: random.Random) -> Document:
+    fact = drawn_fact(rng)
+    text = f"{rng.choice(SPEAKERS)} writes: {fact.filled(fact.relation.statements[0])}\n"
+    return Document("fact", text + thread(f"Which {fact.relation.name} does the text name?", answer(fact)), labels([fact]))
