@@ -92,3 +92,16 @@ function rankQuery(ranked: RankedDocuments, row: number, heaps: Heaps, q: number
     ranked.key[row + i] = heaps.key[order[i]];
   }
 }
+
+/** Scores and keys of each query's rows, best first; empty for a query without any. */
+export function rankingsOf(
+  { query, score, key }: RankedDocuments,
+  queries: number,
+): { score: Float64Array; key: Float64Array }[] {
+  let end = 0;
+  return Array.from({ length: queries }, (_, q) => {
+    const start = end;
+    while (end < query.length && query[end] === q) ++end;
+    return { score: score.subarray(start, end), key: key.subarray(start, end) };
+  });
+}

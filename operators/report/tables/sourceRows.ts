@@ -1,77 +1,137 @@
-/** The rows of sources: how often each source stands among a query's top and bottom k documents, against its share of the corpus. */
+/** The rows of sources and kinds: how often each stands among a query's top and bottom k documents, against its share of the corpus. */
 import type { TableRow } from '../../../schemas/operators.ts';
 import type { Query } from '../../../schemas/queries.ts';
+import type { KindCounts } from '../../accumulators/kindCounts.ts';
+import {
+  countLabels,
+  type LabelCounts,
+  overRepresentation,
+  overRepresentationByTask,
+} from '../../accumulators/overRepresentation.ts';
 import type { SourceCounts } from '../../accumulators/sourceCounts.ts';
-import type { RankedDocuments, TopDocuments } from '../../accumulators/topDocuments.ts';
+import type { TopDocuments } from '../../accumulators/topDocuments.ts';
 import type { Columns } from '../writeTable.ts';
-import { type CorpusDocuments, documentAt, rankingStarts } from './documentRows.ts';
+import { type CorpusDocuments, documentAt } from './documentRows.ts';
 
-export const sourceColumns: Columns = {
+type Label = 'source' | 'kind';
+
+const columnsOf = (label: Label): Columns => ({
   query_id: 'string',
-  source: 'string',
+  [label]: 'string',
   /** A row for each k: the columns below speak of the k highest and the k lowest scores. */
   k: 'int32',
-  /** Scored documents of the source in the corpus; null when there were too many sources to count. */
+  /** Scored documents of the label in the corpus; null when there were too many labels to count. */
   documents: 'int64?',
   share_of_corpus: 'double?',
   in_top_k: 'int32',
-  /** (in_top_k / k) / share_of_corpus, with fewer than k documents in place of k: above 1, the source is over-represented. */
+  /** (in_top_k / k) / share_of_corpus, with fewer than k documents in place of k: above 1, the label is over-represented. */
   top_ratio: 'double?',
   in_bottom_k: 'int32',
   bottom_ratio: 'double?',
-};
+  /** The probability of at least so many among k documents drawn without regard to rank (hypergeometric). */
+  top_p: 'double?',
+  bottom_p: 'double?',
+});
 
-/** The k of the table, as far as the rankings reach; topK itself is always one. */
-export const sourceDepths = (topK: number): number[] => [...[10, 50, 100].filter((k) => k < topK), topK];
+const taskColumnsOf = (label: Label): Columns => ({
+  task: 'string',
+  [label]: 'string',
+  k: 'int32',
+  queries: 'int32',
+  documents: 'int64?',
+  share_of_corpus: 'double?',
+  /** Summed over the task's queries, as is in_bottom_k; the ratios are those of the sums. */
+  in_top_k: 'int64',
+  top_ratio: 'double?',
+  /** Queries whose top_p is below 0.05 / (the top_p and bottom_p of the table by query): Bonferroni's correction. */
+  over_represented: 'int32',
+  in_bottom_k: 'int64',
+  bottom_ratio: 'double?',
+  bottom_over_represented: 'int32',
+});
+
+export const sourceColumns = columnsOf('source');
+export const sourceTaskColumns = taskColumnsOf('source');
+export const kindColumns = columnsOf('kind');
+export const kindTaskColumns = taskColumnsOf('kind');
 
 /**
- * Every source for every query and k, the largest first. Where the counts were given up, the sources that are ranked at all, by name;
- * no rows where no source column is configured.
+ * Every source for every query and k, the largest source first. Where the counts were given up, the sources that are ranked at all, by
+ * name; no rows where no source column is configured.
  */
-export function* sourceRows(
-  { top, bottom }: TopDocuments,
+export const sourceRows = (...ranked: RankedSources): Generator<TableRow> =>
+  labelRows('source', countSources(...ranked), ranked[2]);
+
+/** The same by task. */
+export const sourceTaskRows = (...ranked: RankedSources): Generator<TableRow> =>
+  labelTaskRows('source', countSources(...ranked), ranked[2]);
+
+/** The same as `sourceRows` for the kinds of documents. */
+export const kindRows = (...ranked: RankedKinds): Generator<TableRow> =>
+  labelRows('kind', countKinds(...ranked), ranked[2]);
+
+export const kindTaskRows = (...ranked: RankedKinds): Generator<TableRow> =>
+  labelTaskRows('kind', countKinds(...ranked), ranked[2]);
+
+type RankedSources = [
+  top: TopDocuments,
   counts: SourceCounts,
   queries: readonly Query[],
   documents: CorpusDocuments,
   topK: number,
-): Generator<TableRow> {
-  const tops = sourcesOfRankings(top, queries.length, documents);
-  const bottoms = sourcesOfRankings(bottom, queries.length, documents);
-  const sources: { source: string; documents: number | null }[] = counts.givenUp
-    ? [...new Set([...tops, ...bottoms].flat())].sort().map((source) => ({ source, documents: null }))
-    : counts.sources;
-  for (let q = 0; q < queries.length; ++q)
-    for (const k of sourceDepths(topK)) {
-      const depth = Math.min(k, counts.documents);
-      const [inTop, inBottom] = [occurrences(tops[q], k), occurrences(bottoms[q], k)];
-      for (const { source, documents: held } of sources) {
-        const share = held === null ? null : held / counts.documents;
-        const [in_top_k, in_bottom_k] = [inTop.get(source) ?? 0, inBottom.get(source) ?? 0];
-        yield {
-          query_id: queries[q].id,
-          source,
-          k,
-          documents: held,
-          share_of_corpus: share,
-          in_top_k,
-          top_ratio: share && in_top_k / depth / share,
-          in_bottom_k,
-          bottom_ratio: share && in_bottom_k / depth / share,
-        };
-      }
-    }
+];
+
+/** `kinds` are those of the ranked documents by key; a document that is not in it has none. */
+type RankedKinds = [
+  top: TopDocuments,
+  counts: KindCounts,
+  queries: readonly Query[],
+  kinds: ReadonlyMap<number, string>,
+  topK: number,
+];
+
+function countSources(...[top, counts, { length: queries }, documents, topK]: RankedSources): LabelCounts {
+  const labels = counts.sources.map(({ source, documents }) => ({ label: source, documents }));
+  return countLabels(top, { ...counts, labels }, (key) => documentAt(documents, key).source, { queries, topK });
 }
 
-/** The sources of each query's ranked documents, in rank order. */
-function sourcesOfRankings(ranked: RankedDocuments, queries: number, documents: CorpusDocuments): string[][] {
-  const starts = rankingStarts(ranked, queries);
-  return Array.from({ length: queries }, (_, q) =>
-    Array.from(ranked.key.subarray(starts[q], starts[q + 1]), (key) => documentAt(documents, key).source ?? []).flat(),
-  );
+function countKinds(...[top, counts, { length: queries }, kinds, topK]: RankedKinds): LabelCounts {
+  const labels = counts.kinds.map(({ kind, documents }) => ({ label: kind, documents }));
+  return countLabels(top, { ...counts, labels }, (key) => kinds.get(key) ?? null, { queries, topK });
 }
 
-function occurrences(sources: string[], k: number): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const source of sources.slice(0, k)) counts.set(source, (counts.get(source) ?? 0) + 1);
-  return counts;
+function* labelRows(column: Label, counts: LabelCounts, queries: readonly Query[]): Generator<TableRow> {
+  for (const { query, label, k, documents, shareOfCorpus, top, bottom } of overRepresentation(counts))
+    yield {
+      query_id: queries[query].id,
+      [column]: label,
+      k,
+      documents,
+      share_of_corpus: shareOfCorpus,
+      in_top_k: top.inK,
+      top_ratio: top.ratio,
+      in_bottom_k: bottom.inK,
+      bottom_ratio: bottom.ratio,
+      top_p: top.p,
+      bottom_p: bottom.p,
+    };
+}
+
+function* labelTaskRows(column: Label, counts: LabelCounts, queries: readonly Query[]): Generator<TableRow> {
+  const tasks = queries.map(({ task }) => task);
+  for (const { label, shareOfCorpus, top, bottom, ...row } of overRepresentationByTask(counts, tasks))
+    yield {
+      task: row.task,
+      [column]: label,
+      k: row.k,
+      queries: row.queries,
+      documents: row.documents,
+      share_of_corpus: shareOfCorpus,
+      in_top_k: top.inK,
+      top_ratio: top.ratio,
+      over_represented: top.overRepresented,
+      in_bottom_k: bottom.inK,
+      bottom_ratio: bottom.ratio,
+      bottom_over_represented: bottom.overRepresented,
+    };
 }

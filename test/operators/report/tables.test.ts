@@ -2,15 +2,28 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { topDocuments as foldOfTop } from '../../../operators/accumulators/topDocuments.ts';
 import { correlationColumns, correlationRows } from '../../../operators/report/tables/correlationRows.ts';
 import { documentColumns, documentRows } from '../../../operators/report/tables/documentRows.ts';
 import { scoreColumns, scoreRows } from '../../../operators/report/tables/scoreRows.ts';
 import { skippedColumns, skippedRows } from '../../../operators/report/tables/skippedRows.ts';
-import { sourceColumns, sourceDepths, sourceRows } from '../../../operators/report/tables/sourceRows.ts';
+import { sourceColumns, sourceRows } from '../../../operators/report/tables/sourceRows.ts';
 import { type Columns, writeTable } from '../../../operators/report/writeTable.ts';
 import type { TableRow } from '../../../schemas/operators.ts';
 import { query, readColumns, readRows } from './duckdb.ts';
-import { batch, documents, files, queries, results, scoresOf, skipped, sourceOf, texts, topK } from './smallRun.ts';
+import {
+  batch,
+  documents,
+  facts,
+  files,
+  queries,
+  results,
+  scoresOf,
+  skipped,
+  sourceOf,
+  texts,
+  topK,
+} from './smallRun.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -101,6 +114,9 @@ describe('sources', () => {
         top_ratio: 3 / 4 / (7 / 11),
         in_bottom_k: 2,
         bottom_ratio: 2 / 4 / (7 / 11),
+        // of the 330 ways to draw 4 of 11: with 3 or 4 of the 7, and with 2 or more
+        top_p: expect.closeTo((35 * 4 + 35) / 330, 12),
+        bottom_p: expect.closeTo((21 * 6 + 35 * 4 + 35) / 330, 12),
       },
       {
         query_id: 'capital',
@@ -112,6 +128,8 @@ describe('sources', () => {
         top_ratio: 1 / 4 / (4 / 11),
         in_bottom_k: 2,
         bottom_ratio: 2 / 4 / (4 / 11),
+        top_p: expect.closeTo(1 - 35 / 330, 12),
+        bottom_p: expect.closeTo((6 * 21 + 4 * 7 + 1) / 330, 12),
       },
     ]);
   });
@@ -126,21 +144,15 @@ describe('sources', () => {
     }
   });
 
-  test('go to 10, 50, 100 and topK, as far as topK reaches', () => {
-    expect([sourceDepths(500), sourceDepths(100), sourceDepths(60), sourceDepths(3)]).toEqual([
-      [10, 50, 100, 500],
-      [10, 50, 100],
-      [10, 50, 60],
-      [3],
-    ]);
-  });
-
   test('take the number of documents for k where there are fewer', () => {
-    const everything = { ...topDocuments, top: { ...topDocuments.top } };
-    const [{ top_ratio, in_top_k }] = [
-      ...sourceRows(everything, { ...sourceCounts, documents: 2 }, queries, documents, 4),
-    ];
-    expect(top_ratio).toBe((in_top_k as number) / 2 / (7 / 2));
+    const deep = { ...facts, topK: 500 };
+    const state = foldOfTop.empty(undefined, deep);
+    foldOfTop.add(state, batch);
+    const deepest = [...sourceRows(foldOfTop.result(state), sourceCounts, queries, documents, 500)].slice(-2);
+    expect(deepest).toMatchObject([
+      { k: 500, in_top_k: 7, top_ratio: 1, top_p: 1, in_bottom_k: 7, bottom_ratio: 1, bottom_p: 1 },
+      { k: 500, in_top_k: 4, top_ratio: 1, top_p: 1, in_bottom_k: 4, bottom_ratio: 1, bottom_p: 1 },
+    ]);
   });
 
   test('say null for what was not counted when there are too many sources', () => {
