@@ -42,7 +42,7 @@ const cases: Record<string, FoldLawOptions<never, unknown>[]> = {
 for (const [name, fold] of folds) for (const options of cases[name] ?? [{}]) foldLaws(fold, options as never);
 
 test('the folds that the run folder needs are here, each named once', () => {
-  const expected = ['correlations', 'documentCounts', 'repeatedIds', 'sourceCounts', 'topDocuments'];
+  const expected = ['correlations', 'documentCounts', 'influenceDistribution', 'repeatedIds', 'sourceCounts', 'topDocuments']; // biome-ignore format: one line
   expect([...folds.keys()].sort()).toEqual(expect.arrayContaining(expected));
   expect(new Set([...folds.values()].map((fold) => fold.name)).size).toBe(folds.size);
 });

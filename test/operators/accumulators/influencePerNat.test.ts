@@ -51,13 +51,13 @@ function slowShares(table: number[][], nats: Nats): InfluenceShare[] {
 const near = (tolerance: number, got: number, expected: number) =>
   expect(Math.abs(got - expected)).toBeLessThanOrEqual(tolerance * Math.abs(expected));
 
-/** Exact where the ranking holds the share, or the share every positive document; within 1 % elsewhere. */
+/** Exact where the ranking holds the share, or the share every positive document; within 0.8 % elsewhere. */
 function expectShares(got: InfluenceShare[], expected: InfluenceShare[], topK: number): void {
   expect(got.map(({ query, percent, documents }) => [query, percent, documents])).toEqual(
     expected.map(({ query, percent, documents }) => [query, percent, documents]),
   );
   expected.forEach(({ documents, percent, influence, perNat }, i) => {
-    const tolerance = documents <= topK || percent === 100 ? 1e-12 : 0.01;
+    const tolerance = documents <= topK || percent === 100 ? 1e-12 : 0.008;
     near(tolerance, got[i].influence, influence);
     if (perNat === null) expect(got[i].perNat).toBeNull();
     else near(tolerance, got[i].perNat!, perNat);
@@ -71,7 +71,7 @@ const score = fc.oneof(
 );
 
 describe('influencePerNat', () => {
-  test('is the sum over the sorted scores: exact within the ranking and over all, within 1 % in between', () => {
+  test('is the sum over the sorted scores: exact within the ranking and over all, within 0.8 % in between', () => {
     const tables = fc.array(fc.array(score, { minLength: 2, maxLength: 2 }), { maxLength: 400 });
     fc.assert(
       fc.property(tables, fc.integer({ min: 1, max: 30 }), (table, topK) => {
@@ -82,8 +82,8 @@ describe('influencePerNat', () => {
     );
   });
 
-  test('keeps within 1 % when many documents share few bins', () => {
-    const table = Array.from({ length: 20_000 }, (_, d) => [1 + ((d * 7919) % 20_000) / 2_600_000]);
+  test('keeps within 0.8 % when many documents share few bins', () => {
+    const table = Array.from({ length: 20_000 }, (_, d) => [1 + ((d * 7919) % 20_000) / 1_300_000]);
     expectShares(sharesOf(table, 10, [1]), slowShares(table, [1]), 10);
   });
 
