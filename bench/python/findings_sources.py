@@ -49,9 +49,11 @@ def dictionary(package: str, name: str) -> Texts:
     for line in files[f"./usr/share/dictd/{name}.index"].decode().splitlines():
         headword, offset, length = line.split("\t")
         start = base64_number(offset)
-        if not headword.startswith("00") and start not in seen:
+        if not headword.startswith("00") and start not in seen:  # several headwords may lead to one entry
             seen.add(start)
-            yield f"{headword}@{start}", book[start : start + base64_number(length)].decode("utf-8", errors="replace")
+            text = book[start : start + base64_number(length)].decode("utf-8", errors="replace").strip()
+            name = re.split(r"[\\,\n]", text)[0][:40].strip()
+            yield f"{name}@{start}", text
 
 
 def base64_number(digits: str) -> int:
@@ -81,7 +83,7 @@ def encyclopaedia() -> Texts:
 
 def computing() -> Texts:
     for name, text in dictionary("dict-foldoc", "foldoc"):
-        plain = re.sub(r"\s*\(\d{4}-\d\d-\d\d\)|\s*\[\{?Jargon File\}?\]|\s*\{\([a-z]+:[^)]*\)\}\.?|<[^>@]*>\s*", "", text)
+        plain = re.sub(r"\s*\(\d{4}-\d\d-\d\d\)|\s*\[\{?Jargon File\}?\]|\s*\{\([a-z]+:[^)]*\)\}\.?|<[^<>\n]{1,60}>\s*", "", text)
         said = unbraced(unwrapped(plain))
         if not re.search(r"[{}]", said):  # a few entries are garbled, with braces that do not close
             yield name, said
@@ -175,7 +177,7 @@ def algebra_system() -> Texts:
         for page in gzip.decompress(files[path]).decode("utf-8", errors="replace").split("\x1f"):
             for entry in re.split(r"^ -- (?=Function: )", page, flags=re.MULTILINE)[1:]:
                 head, _, body = re.split(r"^ -- ", entry, flags=re.MULTILINE)[0].partition("\n")
-                yield head, f"{head}\n{textwrap.dedent(body)}"
+                yield head.removeprefix("Function: "), f"{head}\n{textwrap.dedent(body)}"
 
 
 PYTHON = [  # package, files; functions and short classes are taken
