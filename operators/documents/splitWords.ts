@@ -1,7 +1,7 @@
 /** Splits text into the words that word overlap and duplicates are counted in. */
 
-// scripts written without spaces between words: each character stands as a word of its own
-const unspaced = String.raw`\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}`;
+/** Scripts written without spaces between words, as the inside of a character class: each character stands as a word of its own. */
+export const unspaced = String.raw`\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}`;
 const run = String.raw`[${unspaced}]\p{M}*|[[\p{L}\p{N}\p{M}]--[${unspaced}]]+`;
 const words = new RegExp(run, 'gv');
 const wordsAndSigns = new RegExp(String.raw`${run}|\S`, 'gv');
