@@ -27,7 +27,7 @@ export interface TaskInfluenceShare {
   mean: number;
   /** Null for a single query. */
   standardDeviation: number | null;
-  /** standardDeviation / mean. */
+  /** standardDeviation / mean; null for a mean of 0 too. */
   coefficientOfVariation: number | null;
   min: number;
   max: number;
@@ -72,7 +72,7 @@ export function influencePerNatByTask(
 
 function taskShare(task: string, percent: number, perNat: number[]): TaskInfluenceShare {
   const { count, mean, standardDeviation, min, max } = spreadOf(perNat);
-  const coefficientOfVariation = standardDeviation === null ? null : standardDeviation / mean;
+  const coefficientOfVariation = standardDeviation === null || mean === 0 ? null : standardDeviation / mean;
   return { task, percent, queries: count, mean, standardDeviation, coefficientOfVariation, min, max };
 }
 

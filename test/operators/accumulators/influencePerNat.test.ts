@@ -161,6 +161,11 @@ describe('influencePerNatByTask', () => {
     ]);
   });
 
+  test('knows no coefficient of variation where the mean is 0', () => {
+    const [row] = influencePerNatByTask([shareOf(0, 0), shareOf(1, 0)], ['facts', 'facts']);
+    expect(row).toMatchObject({ mean: 0, standardDeviation: 0, coefficientOfVariation: null });
+  });
+
   test('has no rows for a task whose queries have no known nats', () => {
     expect(influencePerNatByTask([shareOf(0, null)], ['facts'])).toEqual([]);
   });
