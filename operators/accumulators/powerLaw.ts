@@ -56,9 +56,10 @@ export function powerLawByTask(laws: readonly PowerLaw[], tasks: readonly string
 /** Scores in rank order, from rank 1. */
 function fitLine(scores: Float64Array): Line | null {
   const n = scores.length;
-  if (n < 3 || scores[0] === scores[n - 1]) return null;
   const x = scores.map((_, i) => Math.log(i + 1));
   const y = scores.map(Math.log);
+  // scores that differ in their last bit may have one logarithm
+  if (n < 3 || y[0] === y[n - 1]) return null;
   const [meanX, meanY] = [x, y].map((values) => values.reduce((sum, value) => sum + value, 0) / n);
   const sum = (term: (dx: number, dy: number) => number) =>
     x.reduce((total, value, i) => total + term(value - meanX, y[i] - meanY), 0);

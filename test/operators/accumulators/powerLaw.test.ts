@@ -79,6 +79,7 @@ describe('powerLaw', () => {
     expect(lawOf([])).toEqual({ query: 0, documents: 0, line: null });
     expect(lawOf([2, 1])).toEqual({ query: 0, documents: 2, line: null });
     expect(lawOf([2, 2, 2, 2])).toEqual({ query: 0, documents: 4, line: null });
+    expect(lawOf([1e300 * (1 + 2 ** -52), 1e300, 1e300]).line).toBeNull();
     expect(lawOf([2, 2, 1]).line).not.toBeNull();
   });
 
