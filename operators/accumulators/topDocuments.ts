@@ -44,9 +44,11 @@ export const topDocuments: FoldOperator<TopDocumentsState, TopDocuments> = {
   },
 };
 
-/** Every document key of a ranking, once, ascending: what must be read again from the corpus. */
-export function rankedKeys({ top, bottom }: TopDocuments): Float64Array {
-  return Float64Array.from(new Set([...top.key, ...bottom.key])).sort();
+/** Every document key of the rankings, once, ascending: what must be read again from the corpus. */
+export function rankedKeys({ top, bottom }: TopDocuments, ...others: Pick<RankedDocuments, 'key'>[]): Float64Array {
+  const keys = new Set<number>();
+  for (const { key } of [top, bottom, ...others]) for (const document of key) keys.add(document);
+  return Float64Array.from(keys).sort();
 }
 
 /**

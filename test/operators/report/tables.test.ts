@@ -56,6 +56,10 @@ describe('top_documents and bottom_documents', () => {
       // Nothing was explained.
       token_concentration: null,
       one_token: null,
+      kind: null,
+      bm25: null,
+      bm25_rank: null,
+      duplicates: null,
     });
     expect(rows.slice(0, 4).map(({ rank, score }) => [rank, score])).toEqual([[1, 7], [2, 6], [3, 5], [4, 4]]); // biome-ignore format: a table
     expect(rows.slice(8).map(({ row }) => row)).toEqual([0, 1, 2, 3]);
@@ -203,6 +207,10 @@ test('the columns are those of the run folder’s description, with their types'
     'text VARCHAR',
     'token_concentration DOUBLE',
     'one_token BOOLEAN',
+    'kind VARCHAR',
+    'bm25 DOUBLE',
+    'bm25_rank INTEGER',
+    'duplicates INTEGER',
   ]);
   expect((await described(correlationColumns)).slice(0, 5)).toEqual([
     'query_a VARCHAR',
