@@ -9,6 +9,8 @@ import type { FoldOperator } from '../../schemas/operators.ts';
 export const binsPerOctave = 64;
 /** Scores more than 2^31 to 2^32 times smaller than their query's largest share one bin: a bound on memory that no score of weight meets. */
 const octavesHeld = 32;
+/** A window's first size, which the scores of five million documents seldom outgrow. */
+const octavesAtFirst = 24;
 
 /** The scores of one sign: a window of octaves that ends with the largest score's, and grows downwards as smaller ones are met. */
 interface Side {
@@ -144,12 +146,13 @@ function octavesOf({ first, cells }: Side): { lowest: number; highest: number } 
 }
 
 /**
- * Makes the window span the octaves from `lowest` to `highest`, at most `octavesHeld` of them. What falls out at its lower end is below
+ * Makes the window span the octaves from `lowest` to `highest`, at least `octavesAtFirst` and at most `octavesHeld` of them. What falls out at its lower end is below
  * the window of every later state too, so that the order of scores does not matter.
  */
 function moveWindow(side: Side, lowest: number, highest: number): void {
   const { first, cells } = side;
-  const start = Math.max(lowest, highest - octavesHeld + 1);
+  const reach = Math.min(lowest, highest - octavesAtFirst + 1);
+  const start = Math.max(1, reach, highest - octavesHeld + 1);
   side.first = start * binsPerOctave;
   side.cells = new Float64Array(2 * binsPerOctave * (highest - start + 1));
   const out = Math.min(cells.length, Math.max(0, 2 * (side.first - first)));
