@@ -9,16 +9,17 @@ import { trimModel } from './trimModel.ts';
 /** What the page may weigh, bytes. */
 export const PAGE_BYTES = 5_000_000;
 
-/** The page's script, in the order of the page; all share one scope. */
+/** The modules of the page's script, those that others import first; on the page they share one scope. */
 const scripts = [
-  ...['elements', 'formats', 'palette', 'figures', 'findings', 'correlations', 'perNat', 'powerLaw'],
-  ...['overRepresentation', 'answers', 'explorer', 'shared', 'aboutRun', 'main'],
+  ...['elements', 'model', 'formats', 'palette', 'figures', 'findings', 'correlations', 'perNat', 'powerLaw'],
+  ...['overRepresentation', 'answers', 'explorer', 'shared', 'aboutRun', 'theme', 'main'],
 ];
 
 /** No longer than PAGE_BYTES unless the statistics alone are: the rankings are trimmed until it fits, and the page says so. */
 export function renderReport(model: ReportModel): string {
   const parts = pageParts();
-  const page = (json: string): string => fill(parts.template, { ...parts.filled, model: json });
+  const page = (json: string): string =>
+    fill(parts.template, { ...parts.filled, model: `<script type="application/json" id="model">${json}</script>` });
   return page(trimModel(model, PAGE_BYTES - Buffer.byteLength(page(''))));
 }
 
@@ -26,7 +27,7 @@ function pageParts() {
   const code = [...libraries(), pageScript()].map(inScript);
   const filled = {
     policy: policyOf(code),
-    style: read('page.css'),
+    style: `<style>\n${read('page.css')}</style>`,
     scripts: code.map((script) => `<script>${script}</script>`).join('\n'),
   };
   return { template: read('page.html'), filled };
@@ -34,7 +35,7 @@ function pageParts() {
 
 /** In one pass, so that what is filled in is not looked through for places to fill. */
 const fill = (template: string, values: Record<string, string>): string =>
-  template.replace(/\{\{(\w+)\}\}/g, (_place, name: string) => values[name]);
+  template.replace(/<!--\{\{(\w+)\}\}-->|\{\{policy\}\}/g, (_place, name = 'policy') => values[name]);
 
 const read = (name: string): string => readFileSync(join(import.meta.dirname, name), 'utf8');
 
@@ -45,8 +46,13 @@ function libraries(): string[] {
   return [beside('d3', '../../dist/d3.min.js'), beside('@observablehq/plot', '../../dist/plot.umd.min.js')];
 }
 
-const pageScript = (): string =>
-  `(() => {\n'use strict';\n${scripts.map((name) => read(`script/${name}.js`)).join('\n')}\n})();`;
+const pageScript = (): string => `(() => {\n'use strict';\n${scripts.map(inOneScope).join('\n')}\n})();`;
+
+/** A module without its imports and exports, which are names of the scope that it shares. */
+const inOneScope = (name: string): string =>
+  read(`script/${name}.js`)
+    .replace(/^import [^;]*;\n/gm, '')
+    .replace(/^export /gm, '');
 
 /** What would end the element is written otherwise; in these scripts it can only stand in texts and patterns. */
 const inScript = (code: string): string => code.replace(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '<\\!--');
