@@ -153,6 +153,22 @@ const explain = z
   .prefault({})
   .meta({ description: 'where in a document its influence lies' });
 
+const tasks = z
+  .strictObject({
+    factual: z
+      .array(filled)
+      .default(['fact*'])
+      .meta({ description: 'tasks whose queries ask for facts', values: 'globs' }),
+    control: z
+      .array(filled)
+      .default(['control*'])
+      .meta({ description: 'tasks that look like reasoning and need none', values: 'globs' }),
+  })
+  .prefault({})
+  .meta({
+    description: 'what the tasks of the queries ask for, as the findings compare them: all others are reasoning',
+  });
+
 const operator = z.union([
   filled.transform((path) => ({ path, settings: {} as Record<string, unknown> })),
   z.strictObject({
@@ -231,9 +247,14 @@ export const configurationSchema = z
     }),
     topK: whole(1, 1_000_000).default(500).meta({ description: 'documents kept for each query at either end' }),
     explain,
+    tasks,
+    bm25: z.boolean().default(true).meta({
+      description:
+        "whether word overlap is ranked beside influence: BM25 of each query's words, after a pass that counts them",
+    }),
     keepScores: z.boolean().default(false).meta({ description: 'whether scores.parquet, the dense table, is written' }),
     operators: z.array(operator).default([]).meta({
-      description: 'your own maps and folds, in order',
+      description: 'your own maps, folds and matchers of answers, in order',
       values: 'paths, or {path, settings}',
       defaultText: 'none',
     }),

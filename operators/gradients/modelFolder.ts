@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import { InputError } from '../../schemas/errors.ts';
 import { canonicalJson } from '../../schemas/fingerprint.ts';
+import { nameGlob } from '../../schemas/nameGlob.ts';
 import { openSafetensors, type TensorIndex } from './safetensors.ts';
 
 export interface ModelFolder {
@@ -74,16 +75,11 @@ async function fingerprintOf(config: Record<string, unknown>, tensors: TensorInd
  * Throws InputError for a glob that matches none, with the names there are.
  */
 export function matchModules(globs: string[], linearNames: string[]): string[] {
-  const matchers = globs.map(globMatcher);
+  const matchers = globs.map(nameGlob);
   globs.forEach((glob, g) => {
     if (!linearNames.some((name) => matchers[g].test(name))) throw new InputError(noMatch(glob, linearNames));
   });
   return linearNames.filter((name) => matchers.some((matcher) => matcher.test(name)));
-}
-
-function globMatcher(glob: string): RegExp {
-  const parts = glob.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 's');
 }
 
 const NAMES_SHOWN = 8;

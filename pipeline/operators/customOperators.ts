@@ -1,7 +1,14 @@
 /** A user's own operators, loaded from the configuration and sorted by where they run. */
 import { pathToFileURL } from 'node:url';
 import { InputError } from '../../schemas/errors.ts';
-import { type FoldOperator, type MapOperator, type Noun, nounOrder, type RunFacts } from '../../schemas/operators.ts';
+import {
+  type AnswerMatcher,
+  type FoldOperator,
+  type MapOperator,
+  type Noun,
+  nounOrder,
+  type RunFacts,
+} from '../../schemas/operators.ts';
 import { type OpenOperator, openOperator } from '../pool/fusedTask.ts';
 import { type OpenFold, openFold } from './folds.ts';
 import { loadOperator, type Observer, type OperatorSpec } from './loadOperator.ts';
@@ -12,21 +19,28 @@ export interface CustomOperators {
   maps: Loaded<MapOperator>[];
   folds: Loaded<FoldOperator>[];
   observers: Observer[];
+  /** Says whether a document holds an answer, in place of the built-in one. */
+  matcher: Loaded<AnswerMatcher> | null;
 }
 
 /** Loads every module of `operators`. Throws InputError for one that cannot be loaded, and for two folds of one name. */
 export async function loadCustomOperators(operators: { path: string; settings: unknown }[]): Promise<CustomOperators> {
-  const custom: CustomOperators = { maps: [], folds: [], observers: [] };
+  const custom: CustomOperators = { maps: [], folds: [], observers: [], matcher: null };
   for (const { path, settings } of operators) {
     const spec = { module: pathToFileURL(path).href, settings };
     const operator = await loadOperator(spec.module);
     if (typeof operator === 'function') custom.observers.push(operator);
     else if (operator.kind === 'map') custom.maps.push({ spec, operator });
-    else custom.folds.push({ spec, operator });
+    else if (operator.kind === 'fold') custom.folds.push({ spec, operator });
+    else if (custom.matcher) throw new InputError(twoMatchers(custom.matcher.operator.name, operator.name));
+    else custom.matcher = { spec, operator };
   }
   expectDistinct(custom.folds.map(({ operator }) => operator.name));
   return custom;
 }
+
+const twoMatchers = (first: string, second: string): string =>
+  `operators: expected one matcher of answers at most, got ${first} and ${second}: leave one out`;
 
 /** Names of the run folder's own tables, which a fold of the user's may not take. */
 const ownTables = [
@@ -36,10 +50,25 @@ const ownTables = [
   'sources',
   'token_influence',
   'module_influence',
+  'bm25_documents',
+  'correlation_groups',
+  'influence_per_nat',
+  'influence_per_nat_tasks',
+  'power_law',
+  'power_law_tasks',
+  'source_tasks',
+  'kinds',
+  'kind_tasks',
+  'answers',
+  'answer_tasks',
+  'shared_documents',
+  'duplicates',
+  'findings',
   'skipped',
   'scores',
   'run',
   'influence',
+  'report',
 ];
 
 function expectDistinct(names: string[]): void {
@@ -67,7 +96,8 @@ export interface ChainStep {
 
 /**
  * The pool's chain: the built-in steps with the user's pool maps among them. A map that yields a later noun takes the place of the
- * built-in steps between; one that keeps its noun runs right after the step that yields it, in the order of the configuration.
+ * built-in steps between; one that keeps its noun runs right after the step that yields it, in the order of the configuration. The
+ * built-in steps that add columns to documents come behind the user's, whose columns they leave as they are.
  */
 export function chainSteps(builtIn: ChainStep[], { maps }: CustomOperators): ChainStep[] {
   const own = maps
@@ -76,11 +106,12 @@ export function chainSteps(builtIn: ChainStep[], { maps }: CustomOperators): Cha
   const moving = own.filter(({ takes, gives }) => takes !== gives);
   const covered = (step: ChainStep) =>
     moving.some((map) => place(map.takes) <= place(step.takes) && place(step.gives) <= place(map.gives));
-  const arrows = [...builtIn.filter((step) => !covered(step)), ...moving].sort(
+  const columns = builtIn.filter(({ takes, gives }) => takes === gives);
+  const arrows = [...builtIn.filter((step) => !columns.includes(step) && !covered(step)), ...moving].sort(
     (a, b) => place(a.takes) - place(b.takes),
   );
   const staying = (noun: Noun) => own.filter(({ takes, gives }) => takes === noun && gives === noun);
-  const chain = [...staying('documents'), ...arrows.flatMap((step) => [step, ...staying(step.gives)])];
+  const chain = [...staying('documents'), ...columns, ...arrows.flatMap((step) => [step, ...staying(step.gives)])];
   expectConnected(chain);
   return chain;
 }

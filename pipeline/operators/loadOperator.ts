@@ -6,7 +6,13 @@ import type { OperatorFunction } from 'rxjs';
 import { tsImport } from 'tsx/esm/api';
 import type { ScoreBatch } from '../../schemas/batches.ts';
 import { InputError } from '../../schemas/errors.ts';
-import { type FoldOperator, type JobOperator, type MapOperator, nounOrder } from '../../schemas/operators.ts';
+import {
+  type AnswerMatcher,
+  type FoldOperator,
+  type JobOperator,
+  type MapOperator,
+  nounOrder,
+} from '../../schemas/operators.ts';
 
 /** An operator as plain data: the URL of the module whose default export it is, and its settings. */
 export interface OperatorSpec {
@@ -16,7 +22,7 @@ export interface OperatorSpec {
 
 /** Looks on at score batches; what it emits is dropped. */
 export type Observer = OperatorFunction<ScoreBatch, unknown>;
-export type AnyOperator = MapOperator | FoldOperator | Observer;
+export type AnyOperator = MapOperator | FoldOperator | AnswerMatcher | Observer;
 
 /** The default export of `module`. Throws InputError naming the file and what it lacks. */
 export async function loadOperator(module: string): Promise<AnyOperator> {
@@ -61,18 +67,20 @@ export async function digestModule(module: string): Promise<string> {
     .digest('hex');
 }
 
-const functionsOf = { map: ['open'], fold: ['empty', 'add', 'merge', 'result'] } as const;
+const functionsOf = { map: ['open'], fold: ['empty', 'add', 'merge', 'result'], matcher: ['open'] } as const;
 
 function faultOf(operator: unknown): string | null {
   if (typeof operator === 'function') return null;
   if (typeof operator !== 'object' || operator === null)
-    return `a map or a fold (an object) or an RxJS operator (a function), got ${operator === null ? null : typeof operator}`;
+    return `a map, a fold or a matcher (an object) or an RxJS operator (a function), got ${operator === null ? null : typeof operator}`;
   const { kind, name, takes, gives, lane, ...rest } = operator as Record<string, unknown>;
-  if (kind !== 'map' && kind !== 'fold') return `of kind 'map' or 'fold', got ${JSON.stringify(kind)}`;
+  if (kind !== 'map' && kind !== 'fold' && kind !== 'matcher')
+    return `of kind 'map', 'fold' or 'matcher', got ${JSON.stringify(kind)}`;
   if (typeof name !== 'string' || !/^[\w-]{1,64}$/.test(name))
     return `named by letters, digits, - and _, got ${String(name)}`;
   const missing = functionsOf[kind].find((method) => typeof rest[method] !== 'function');
   if (missing) return `a ${kind} with a function ${missing}, got ${typeof rest[missing]} (${name})`;
+  if (kind === 'matcher') return null;
   if (kind === 'fold')
     return takes === 'scores' ? null : `a fold that takes 'scores', got ${JSON.stringify(takes)} (${name})`;
   return faultOfArrow(name, takes, gives, lane);

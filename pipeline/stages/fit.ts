@@ -18,8 +18,8 @@ import { coverageLines } from './coverage.ts';
 import { fitFactors } from './fit/curvature.ts';
 import { sampleSize } from './fit/fitting.ts';
 import { type PreparedModel, prepareModel } from './prepare.ts';
+import { Clock } from './run/streamed.ts';
 import type { StageHooks } from './stageHooks.ts';
-import { Clock } from './streamed.ts';
 import { needsFactors, wantedFactors } from './wantedFactors.ts';
 
 /** Estimates the factors alone, all of them or what one part of the sample adds to them. */

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Corpus } from '../../operators/documents/corpus.ts';
 import { openCorpus } from '../../operators/documents/openCorpus.ts';
 import { readDocuments } from '../../operators/documents/readDocuments.ts';
+import { splitWords } from '../../operators/documents/splitWords.ts';
 import type { GradientModel } from '../../operators/gradients/gradientModel.ts';
 import { drawProjection, type ModuleProjection } from '../../operators/gradients/projections.ts';
 import {
@@ -80,13 +81,18 @@ interface Sample {
   setAside: number;
   tokens: number;
   padded: number;
+  /** What splitting the texts into words took on one thread, which BM25 does in a pass of its own and once more beside the gradients. */
+  wordSeconds: number;
 }
 
 async function sampleCorpus({ configuration, facts, folder }: Prepared, corpus: Corpus): Promise<Sample> {
-  const { contextTokens, longDocuments, batchTokens } = configuration;
+  const { contextTokens, longDocuments, batchTokens, bm25 } = configuration;
   const open = await windowDocuments.open({ tokenizerFolder: folder.path, contextTokens, longDocuments }, facts);
-  const sample: Sample = { parts: [], documents: 0, setAside: 0, tokens: 0, padded: 0 };
+  const sample: Sample = { parts: [], documents: 0, setAside: 0, tokens: 0, padded: 0, wordSeconds: 0 };
   for (const documents of await readPlaces(configuration, corpus)) {
+    const began = performance.now();
+    if (bm25) for (const text of documents.text) splitWords(text);
+    sample.wordSeconds += (performance.now() - began) / 1000;
     const slice = await open(documents);
     const { start, lossFrom } = slice.windows;
     lossFrom.forEach((from, w) => {
@@ -172,12 +178,18 @@ function costLines(
   const tokens = (rows * sample.tokens) / seen;
   const gradients = gradientBytes(prepared, model, cache);
   const heapBytes = 4 * 8 * configuration.topK * queries.length;
+  const words = (rows * sample.wordSeconds) / seen / pool.workers;
   const workers = `${pool.workers} worker${pool.workers === 1 ? '' : 's'} × ${pool.threadsPerWorker} thread${pool.threadsPerWorker === 1 ? '' : 's'}`;
   return [
     `corpus: ${count(rows)} documents in ${count(corpus.files.length)} files, about ${count(tokens)} tokens ` +
       `(${Math.round(sample.tokens / sample.documents)} a document in a sample of ${seen}; ${percent(1 - sample.tokens / sample.padded)} of what is computed is padding or first tokens)`,
     `queries: ${count(queries.length)}, a cache of ${gradients}, mapped once and shared by the workers`,
     `time: about ${duration(tokens / measured.tokensPerSecond)} at ${count(measured.tokensPerSecond)} tokens/s, measured on the sample with ${workers} on ${availableParallelism()} cores`,
+    ...(configuration.bm25
+      ? [
+          `words: about ${duration(words)} and one reading of the corpus before it, for BM25 (bm25: false leaves it out)`,
+        ]
+      : []),
     `memory: ${bytesText(measured.peakBytes)} with every worker's session open (measured), ${gradients} of query gradients, ${bytesText(heapBytes)} of heaps`,
   ];
 }

@@ -185,8 +185,18 @@ export async function openJoin({ configuration }: Prepared, cache: QueryCache): 
   return { path: await writeJoinModel(cache), queries: cache.loss.length, widths: cache.widths, queryNorms };
 }
 
+/** The steps that add columns to documents: their kind, and with `words`, the file that wordPass gives, their BM25 scores. */
+export function columnSteps(words: string | null): ChainStep[] {
+  const step = (path: string, settings: unknown): ChainStep => ({
+    takes: 'documents',
+    gives: 'documents',
+    spec: { module: builtIn(path), settings },
+  });
+  return [step('documents/labelKinds', {}), ...(words === null ? [] : [step('scores/scoreByWords', { path: words })])];
+}
+
 /** The whole chain from documents to scores; no gradients and no join where the user's own operator yields the scores. */
-export function fullChain(prepared: Prepared, gradients: ChainStep[], join: Join[]): ChainStep[] {
+export function fullChain(prepared: Prepared, words: string | null, gradients: ChainStep[], join: Join[]): ChainStep[] {
   const { configuration, custom, folder, pool } = prepared;
   const { contextTokens, longDocuments } = configuration;
   const windows = { tokenizerFolder: folder.path, contextTokens, longDocuments };
@@ -202,5 +212,5 @@ export function fullChain(prepared: Prepared, gradients: ChainStep[], join: Join
     gives: 'tokenWindows',
     spec: { module: builtIn('tokens/windowDocuments'), settings: windows },
   };
-  return chainSteps([tokens, ...gradients, ...scores], custom);
+  return chainSteps([...columnSteps(words), tokens, ...gradients, ...scores], custom);
 }

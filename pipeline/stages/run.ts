@@ -14,12 +14,13 @@ import { type ChainStep, openFolds, openGraphMaps } from '../operators/customOpe
 import type { OpenFold } from '../operators/folds.ts';
 import { StoppedError, type WorkerPool } from '../pool/workerPool.ts';
 import { cachedQueries } from './computeQueries.ts';
-import { explainRankings } from './explain.ts';
 import { cachedFactors } from './fit.ts';
 import { completed, fullChain, gradientStep, type Join, openJoin, type Prepared, prepare } from './prepare.ts';
-import { type Finished, openRunFolder, type RunFolder } from './runFolder.ts';
+import { explainRankings } from './run/explain.ts';
+import { type Finished, openRunFolder, type RunFolder } from './run/runFolder.ts';
+import { Clock, openRunFolds, type Streamed } from './run/streamed.ts';
+import { wordPass } from './run/wordPass.ts';
 import type { StageHooks } from './stageHooks.ts';
-import { Clock, openRunFolds, type Streamed } from './streamed.ts';
 import { withPool } from './withPool.ts';
 
 /** Runs the whole flow and writes the run folder; a stopped run writes what it has and says so in run.json. */
@@ -35,15 +36,18 @@ export async function runStage(
     clock.lap('prepare');
     const factors = scoresOnItsOwn(prepared) ? null : await cachedFactors(prepared, corpus, hooks);
     clock.lap('fit');
-    const { chain, queries, join } = await poolChain(prepared, factors, hooks);
+    const { queries, gradients, join } = await openQueries(prepared, factors, hooks);
     clock.lap('queries');
+    const words = await wordPass(prepared, corpus, hooks);
+    clock.lap('words');
+    const chain = fullChain(prepared, words, gradients, join ? [join] : []);
     const streamed = await withPool(prepared, hooks, (pool) =>
       streamCorpus(prepared, corpus, chain, pool, folder, hooks),
     );
     clock.lap('stream');
     const explain: Finished['explain'] = async (top, documents, files) =>
       streamed.complete ? explainRankings(prepared, queries, join, top, documents, files, hooks) : [];
-    return await folder.write({ ...streamed, queries, clock, explain });
+    return await folder.write({ ...streamed, queries, words, clock, explain });
   } finally {
     await folder.close();
   }
@@ -56,18 +60,17 @@ function scoresOnItsOwn({ custom }: Prepared): boolean {
   );
 }
 
-/** The pool's chain, its join opened on the cached query gradients; null where the user's own operator scores without them. */
-async function poolChain(
+/** The cached query gradients and the pool's steps on them; none where the user's own operator scores without them. */
+async function openQueries(
   prepared: Prepared,
   factors: FactorFolder | null,
   hooks: StageHooks,
-): Promise<{ chain: ChainStep[]; queries: QueryCache | null; join: Join | null }> {
-  if (scoresOnItsOwn(prepared)) return { chain: fullChain(prepared, [], []), queries: null, join: null };
+): Promise<{ queries: QueryCache | null; gradients: ChainStep[]; join: Join | null }> {
+  if (scoresOnItsOwn(prepared)) return { queries: null, gradients: [], join: null };
   const { cache, reused } = await cachedQueries(prepared, factors, hooks);
   hooks.log(`query gradients: ${reused ? 'reused from' : 'written to'} ${cache.path}`);
   const gradients = await gradientStep(prepared, cache);
-  const join = await openJoin(prepared, cache);
-  return { chain: fullChain(prepared, [gradients], [join]), queries: cache, join };
+  return { queries: cache, gradients: [gradients], join: await openJoin(prepared, cache) };
 }
 
 async function streamCorpus(

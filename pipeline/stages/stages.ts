@@ -11,6 +11,7 @@ import { needsFactors } from './wantedFactors.ts';
 
 export { fitStage } from './fit.ts';
 export { planStage } from './plan.ts';
+export { reportStage } from './report.ts';
 export { runStage } from './run.ts';
 
 /** Computes the query gradients alone, or says that the cache has them; fits the curvature first where it is missing. */

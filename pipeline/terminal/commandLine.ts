@@ -25,6 +25,7 @@ export interface Stages {
   fitStage(configuration: Configuration, hooks: StageHooks, part: Part | null): Promise<{ summary: string }>;
   queriesStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }>;
   planStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }>;
+  reportStage(folder: string): Promise<{ summary: string }>;
 }
 
 /** Where the command line reads and writes; a test gives its own. */
@@ -87,6 +88,7 @@ function program(surroundings: Surroundings, outcome: Outcome): Command {
       getErrHelpWidth: () => stderr.columns ?? 120,
     });
   addStages(root, surroundings, outcome);
+  addReport(root, surroundings);
   addDoctor(root, stdout, outcome);
   addConfig(root, stdout);
   return root;
@@ -105,6 +107,17 @@ function addStages(root: Command, surroundings: Surroundings, outcome: Outcome):
       outcome.exitCode = await runCommand(path, options, surroundings, start);
     });
   }
+}
+
+function addReport(root: Command, { stdout, loadStages }: Surroundings): void {
+  const command = root
+    .command('report')
+    .argument('<folder>', 'the run folder')
+    .description('make report.html and report.json of a run folder again, from its tables');
+  command.action(async (folder: string) => {
+    const { summary } = await (await loadStages()).reportStage(resolve(folder));
+    stdout.write(`${printableText(summary)}\n`);
+  });
 }
 
 function addDoctor(root: Command, stdout: NodeJS.WriteStream, outcome: Outcome): void {

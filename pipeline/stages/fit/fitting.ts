@@ -2,8 +2,8 @@
 import type { FactorFolder, FactorKind, Part } from '../../../operators/curvature/factorFolder.ts';
 import type { Corpus } from '../../../operators/documents/corpus.ts';
 import type { PreparedModel } from '../prepare.ts';
+import type { Clock } from '../run/streamed.ts';
 import type { StageHooks } from '../stageHooks.ts';
-import type { Clock } from '../streamed.ts';
 import { partOfKeys, sampleKeys } from './sampleKeys.ts';
 
 export interface Fitting {

@@ -23,12 +23,18 @@ function own(...maps: [Noun, Noun, string, Lane?][]): CustomOperators {
     spec: { module: name, settings: {} },
     operator: { kind: 'map', name, takes, gives, lane } as MapOperator,
   }));
-  return { maps: loaded, folds: [], observers: [] };
+  return { maps: loaded, folds: [], observers: [], matcher: null };
 }
 
 const names = (chain: ChainStep[]) => chain.map(({ spec }) => spec.module);
 
 describe('chainSteps', () => {
+  it('adds built-in columns to documents behind the maps of the user, whatever these replace', () => {
+    const kinds = step('documents', 'documents', 'kinds');
+    const maps = own(['documents', 'documents', 'a'], ['documents', 'scores', 'whole']);
+    expect(names(chainSteps([kinds, ...builtIn], maps))).toEqual(['a', 'kinds', 'whole']);
+  });
+
   it('runs a map that keeps its noun right after the step that yields it, in the order of the configuration', () => {
     const maps = own(
       ['scores', 'scores', 'a'],
@@ -124,7 +130,7 @@ describe('an operator of the user’s own', () => {
     [
       'is no operator',
       `export default 42;`,
-      /own\.js: expected the default export to be a map or a fold .*, got number/,
+      /own\.js: expected the default export to be a map, a fold or a matcher .*, got number/,
     ],
     [
       'is a map without open',

@@ -13,15 +13,19 @@ import { bundledModel, quietHooks, smallFolder } from '../smallWorld.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const queryModel = { folder: await readModelFolder(bundledModel), tokenizer: await loadTokenizer(bundledModel) };
+const tuned = join(bundledModel, '../tuned');
+const queryModel = { folder: await readModelFolder(tuned), tokenizer: await loadTokenizer(tuned) };
 const facts = { queries: [], tasks: [], topK: 1, seed: 0 };
-const bundled = (await readQueries(join(bundledModel, '../queries.jsonl'))).filter(({ id }) => /slope/.test(id));
-const open = bundled.map((query) => ({ ...query, completion: '' }));
+const open = (await readQueries(join(tuned, '../queries.jsonl'))).filter(({ id }) => /^slope-[1-5]$/.test(id));
+const training: { written: { id: string; text: string }[] } = JSON.parse(
+  await readFile(join(tuned, 'training.json'), 'utf8'),
+);
+const bundled = open.map((query) => ({ ...query, completion: training.written.find(({ id }) => id === query.id)!.text }));
 
 type Prepared = Parameters<typeof completeQueries>[0];
 
 function prepared(cache: string, queries: Query[], settings: Partial<Prepared['configuration']> = {}): Prepared {
-  const configuration = { cache, contextTokens: 128, maxNewTokens: 48, chatTemplate: false, ...settings };
+  const configuration = { cache, contextTokens: 128, maxNewTokens: 90, chatTemplate: false, ...settings };
   const pool = { workers: 1, threadsPerWorker: 1, credits: 2, prepack: true };
   return { configuration: configuration as Prepared['configuration'], queries, queryModel, pool };
 }
@@ -80,7 +84,7 @@ describe('completeQueries', () => {
     expect(await completeQueries(prepared(cache, open.slice(0, 2)), pool, hooks)).toEqual(first);
     expect(pool.jobs).toBe(1);
     expect(hooks.lines[0]).toMatch(/^completions: reused from /);
-    await completeQueries(prepared(cache, open.slice(0, 2), { maxNewTokens: 47 }), pool, quietHooks());
+    await completeQueries(prepared(cache, open.slice(0, 2), { maxNewTokens: 89 }), pool, quietHooks());
     await completeQueries(prepared(cache, open.slice(0, 1)), pool, quietHooks());
     expect(pool.jobs).toBe(3);
   });

@@ -47,7 +47,14 @@ describe('prepare', () => {
     expect(prepared.configuration.model).toBe('lab/bundled');
     const spec = { module: 'gradients', settings: {} };
     const gradients = { takes: 'tokenWindows', gives: 'projectedGradients', spec } as const;
-    const [tokens] = fullChain(prepared, [gradients], [{ path: 'join', queries: 1, widths: [1], queryNorms: null }]);
+    const [kinds, words, tokens] = fullChain(
+      prepared,
+      'words.json',
+      [gradients],
+      [{ path: 'join', queries: 1, widths: [1], queryNorms: null }],
+    );
+    expect(kinds.spec.module).toMatch(/labelKinds/);
+    expect(words.spec.settings).toEqual({ path: 'words.json' });
     expect(tokens.spec.settings).toMatchObject({ tokenizerFolder: prepared.folder.path });
   });
 

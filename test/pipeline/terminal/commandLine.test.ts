@@ -24,7 +24,7 @@ afterAll(() => rm(folder, { recursive: true }));
 type Stage = (configuration: Configuration, hooks: StageHooks) => Promise<{ exitCode: number; summary: string }>;
 const done: Stage = async () => ({ exitCode: 0, summary: 'done' });
 
-/** Runs a command with one stage in place of all four. */
+/** Runs a command with one stage in place of all. */
 async function headwater(args: string[], stage: Stage = done, instead: Partial<Stages> = {}) {
   const sink = () => {
     const written: string[] = [];
@@ -43,6 +43,7 @@ async function headwater(args: string[], stage: Stage = done, instead: Partial<S
     fitStage: named('fit'),
     queriesStage: named('queries'),
     planStage: named('plan'),
+    reportStage: async (folder) => ({ summary: `report of ${folder}` }),
     ...instead,
   };
   const signals = { on: () => {}, off: () => {}, kill: () => expect.fail('killed') };
@@ -62,6 +63,12 @@ const fails =
   };
 
 describe('commandLine', () => {
+  it('makes the report of a folder again, by its absolute path', async () => {
+    const { exitCode, out } = await headwater(['report', 'runs/mine']);
+    expect(exitCode).toBe(0);
+    expect(out).toBe(`report of ${resolve('runs/mine')}\n`);
+  });
+
   it.each(['run', 'fit', 'queries', 'plan'])(
     'starts %s with the configuration and prints its summary',
     async (name) => {
@@ -204,7 +211,7 @@ describe('commandLine', () => {
     expect(await headwater(['--version'])).toMatchObject({ exitCode: 0, out: `${packageJson.version}\n`, err: '' });
     const { exitCode, out } = await headwater(['--help']);
     expect(exitCode).toBe(0);
-    for (const name of ['run', 'queries', 'plan', 'doctor', 'config'])
+    for (const name of ['run', 'queries', 'plan', 'report', 'doctor', 'config'])
       expect(out).toMatch(new RegExp(`^  ${name} `, 'm'));
   });
 

@@ -1,11 +1,14 @@
 /** What one pass over the corpus leaves behind: the folds' states, what was read, and how long each part took. */
-import { correlations } from '../../operators/accumulators/correlations.ts';
-import { documentCounts } from '../../operators/accumulators/documentCounts.ts';
-import { repeatedIds } from '../../operators/accumulators/repeatedIds.ts';
-import { sourceCounts } from '../../operators/accumulators/sourceCounts.ts';
-import { topDocuments } from '../../operators/accumulators/topDocuments.ts';
-import { type OpenFold, openFold } from '../operators/folds.ts';
-import type { Prepared } from './prepare.ts';
+import { bm25Documents } from '../../../operators/accumulators/bm25Documents.ts';
+import { correlations } from '../../../operators/accumulators/correlations.ts';
+import { documentCounts } from '../../../operators/accumulators/documentCounts.ts';
+import { influenceDistribution } from '../../../operators/accumulators/influenceDistribution.ts';
+import { kindCounts } from '../../../operators/accumulators/kindCounts.ts';
+import { repeatedIds } from '../../../operators/accumulators/repeatedIds.ts';
+import { sourceCounts } from '../../../operators/accumulators/sourceCounts.ts';
+import { topDocuments } from '../../../operators/accumulators/topDocuments.ts';
+import { type OpenFold, openFold } from '../../operators/folds.ts';
+import type { Prepared } from '../prepare.ts';
 
 export interface Streamed {
   folds: RunFolds;
@@ -27,6 +30,9 @@ export function openRunFolds({ facts }: Prepared) {
     sources: openFold(sourceCounts, undefined, facts),
     counts: openFold(documentCounts, undefined, facts),
     repeated: openFold(repeatedIds, undefined, facts),
+    distribution: openFold(influenceDistribution, undefined, facts),
+    kinds: openFold(kindCounts, undefined, facts),
+    bm25: openFold(bm25Documents, undefined, facts),
   };
 }
 export type RunFolds = ReturnType<typeof openRunFolds>;

@@ -1,54 +1,45 @@
 /** The run folder: tables that grow while the corpus streams, tables of what the folds hold at the end, and run.json. */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Correlations } from '../../operators/accumulators/correlations.ts';
-import type { DocumentCounts } from '../../operators/accumulators/documentCounts.ts';
-import type { RepeatedIds } from '../../operators/accumulators/repeatedIds.ts';
-import type { SourceCounts } from '../../operators/accumulators/sourceCounts.ts';
-import { rankedKeys, type TopDocuments } from '../../operators/accumulators/topDocuments.ts';
-import type { Corpus } from '../../operators/documents/corpus.ts';
-import { fetchDocuments } from '../../operators/documents/fetchDocuments.ts';
-import { writeLines } from '../../operators/files/wholeFile.ts';
-import type { QueryCache } from '../../operators/queries/queryCache.ts';
-import { influenceLines } from '../../operators/report/influenceLines.ts';
-import { scoreMeaning, summary } from '../../operators/report/summary.ts';
-import { correlationColumns, correlationRows } from '../../operators/report/tables/correlationRows.ts';
-import {
-  type CorpusDocument,
-  type CorpusDocuments,
-  documentColumns,
-  documentRows,
-} from '../../operators/report/tables/documentRows.ts';
-import {
-  type ExplainedDocument,
-  moduleInfluenceColumns,
-  moduleInfluenceRows,
-  tokenInfluenceColumns,
-  tokenInfluenceRows,
-} from '../../operators/report/tables/influenceRows.ts';
-import { scoreColumns, scoreRows } from '../../operators/report/tables/scoreRows.ts';
-import { skippedColumns, skippedRows } from '../../operators/report/tables/skippedRows.ts';
-import { sourceColumns, sourceRows } from '../../operators/report/tables/sourceRows.ts';
+import type { DocumentCounts } from '../../../operators/accumulators/documentCounts.ts';
+import type { RepeatedIds } from '../../../operators/accumulators/repeatedIds.ts';
+import type { SourceCounts } from '../../../operators/accumulators/sourceCounts.ts';
+import type { RankedDocuments, TopDocuments } from '../../../operators/accumulators/topDocuments.ts';
+import type { Corpus } from '../../../operators/documents/corpus.ts';
+import { writeLines } from '../../../operators/files/wholeFile.ts';
+import type { QueryCache } from '../../../operators/queries/queryCache.ts';
+import { influenceLines } from '../../../operators/report/influenceLines.ts';
+import { scoreMeaning, summary } from '../../../operators/report/summary.ts';
+import type { CorpusDocuments } from '../../../operators/report/tables/documentRows.ts';
+import type { ExplainedDocument } from '../../../operators/report/tables/influenceRows.ts';
+import { scoreColumns, scoreRows } from '../../../operators/report/tables/scoreRows.ts';
+import { skippedColumns, skippedRows } from '../../../operators/report/tables/skippedRows.ts';
+import { writeReport } from '../../../operators/report/writeReport.ts';
 import {
   type Columns,
   inferColumns,
   openTable,
   type TableWriter,
   writeTable,
-} from '../../operators/report/writeTable.ts';
-import packageJson from '../../package.json' with { type: 'json' };
-import type { ScoreBatch } from '../../schemas/batches.ts';
-import { UsageError } from '../../schemas/errors.ts';
-import type { TableRow } from '../../schemas/operators.ts';
-import type { OpenFold } from '../operators/folds.ts';
-import { projectionCosts } from './captureLines.ts';
-import { coverageLines } from './coverage.ts';
-import type { Prepared } from './prepare.ts';
+} from '../../../operators/report/writeTable.ts';
+import packageJson from '../../../package.json' with { type: 'json' };
+import type { ScoreBatch } from '../../../schemas/batches.ts';
+import { UsageError } from '../../../schemas/errors.ts';
+import type { TableRow } from '../../../schemas/operators.ts';
+import type { OpenFold } from '../../operators/folds.ts';
+import { projectionCosts } from '../captureLines.ts';
+import { coverageLines } from '../coverage.ts';
+import type { Prepared } from '../prepare.ts';
+import { reportLines } from '../report.ts';
+import { rankedDocuments } from './rankedDocuments.ts';
+import { statisticTables } from './statisticTables.ts';
 import type { Clock, Streamed } from './streamed.ts';
 
 /** What `write` needs beside the folder's own knowledge. */
 export interface Finished extends Streamed {
   queries: QueryCache | null;
+  /** Where scoreByWords has its statistics; null where BM25 was not asked for. */
+  words: string | null;
   clock: Clock;
   /** Where in the first documents of each ranking their influence lies. */
   explain(top: TopDocuments, documents: CorpusDocuments, files: string[]): Promise<ExplainedDocument[]>;
@@ -109,54 +100,48 @@ export class RunFolder {
     for (const row of scoreRows(batch, this.prepared.queries, this.files)) await this.scores.append(row);
   }
 
-  /** Writes every table and, last, run.json: a folder with it is whole. */
+  /** Writes every table, then run.json, then the report of them: a folder with run.json is whole. */
   async write(run: Finished): Promise<{ exitCode: number; summary: string }> {
-    const { queries, configuration, coverage } = this.prepared;
     const top = run.folds.top.result() as TopDocuments;
-    const sources = run.folds.sources.result() as SourceCounts;
-    const documents = await this.rankedDocuments(top);
+    const documents = await rankedDocuments(
+      this.prepared,
+      this.corpus,
+      top,
+      run.folds.bm25.result() as RankedDocuments,
+    );
     await this.closeGrowing();
     const explained = await run.explain(top, documents, this.files);
     run.clock.lap('explain');
-    for (const end of ['top', 'bottom'] as const) {
-      const own = explained.filter((document) => document.end === end);
-      const rows = documentRows(top[end], queries, documents, this.files, own);
-      await this.table(`${end}_documents`, documentColumns, rows);
-    }
-    if (explained.length > 0) await this.explanations(explained);
-    const pairs = run.folds.correlations.result() as Correlations;
-    await this.table('correlations', correlationColumns, correlationRows(pairs, queries));
-    await this.table('sources', sourceColumns, sourceRows(top, sources, queries, documents, configuration.topK));
-    await this.lines('influence.jsonl', influenceLines(top, queries, documents));
+    const { tables, found } = await statisticTables(this.prepared, run, { documents, explained, files: this.files });
+    for (const { name, columns, rows } of tables) await this.table(name, columns, rows);
+    await this.lines('influence.jsonl', influenceLines(top, this.prepared.queries, documents));
     for (const fold of run.custom) await this.custom(fold);
     run.clock.lap('write');
     await this.writeRunJson(run);
-    const counts = run.folds.counts.result() as DocumentCounts;
-    const repeatedIds = run.folds.repeated.result() as RepeatedIds;
-    const text = summary({ queries, topDocuments: top, documents, counts, repeatedIds, sourceCounts: sources });
-    return { exitCode: 0, summary: [text, ...coverageLines(coverage), ...this.closingLines(run)].join('\n') };
+    const report = await writeReport(this.prepared.configuration.out);
+    run.clock.lap('report');
+    return {
+      exitCode: 0,
+      summary: this.summary(run, documents, [...this.closingLines(run), ...reportLines(report, found)]),
+    };
+  }
+
+  private summary({ folds }: Finished, documents: CorpusDocuments, closing: string[]): string {
+    const text = summary({
+      queries: this.prepared.queries,
+      topDocuments: folds.top.result() as TopDocuments,
+      documents,
+      counts: folds.counts.result() as DocumentCounts,
+      repeatedIds: folds.repeated.result() as RepeatedIds,
+      sourceCounts: folds.sources.result() as SourceCounts,
+    });
+    return [text, ...coverageLines(this.prepared.coverage), ...closing].join('\n');
   }
 
   /** Leaves no half-written table behind; does nothing after `write`. */
   async close(): Promise<void> {
     await this.skipped.abandon();
     await this.scores?.abandon();
-  }
-
-  private async rankedDocuments(top: TopDocuments): Promise<Map<number, CorpusDocument>> {
-    const fetched = await fetchDocuments(this.corpus, this.prepared.configuration.corpus, rankedKeys(top));
-    const documents = new Map<number, CorpusDocument>();
-    for (const [key, document] of fetched) {
-      const file = this.corpus.files.findLastIndex(({ rowStart }) => rowStart <= key);
-      documents.set(key, { ...document, file, row: key - this.corpus.files[file].rowStart });
-    }
-    return documents;
-  }
-
-  private async explanations(explained: ExplainedDocument[]): Promise<void> {
-    const modules = this.prepared.coverage.modules.map(({ name }) => name);
-    await this.table('token_influence', tokenInfluenceColumns, tokenInfluenceRows(explained));
-    await this.table('module_influence', moduleInfluenceColumns, moduleInfluenceRows(explained, modules));
   }
 
   private async closeGrowing(): Promise<void> {
@@ -187,8 +172,15 @@ export class RunFolder {
   private async writeRunJson(run: Finished): Promise<void> {
     const { configuration, coverage, folder, queries, tokenizer, pool } = this.prepared;
     const { read, lost, replaced, complete, clock } = run;
-    const nats = queries.map(({ id, task, completion }, q) => {
-      return { id, task, completion, nats: run.queries?.loss[q] ?? null, tokens: run.queries?.tokens[q] ?? null };
+    const nats = queries.map(({ id, task, prompt, completion }, q) => {
+      return {
+        id,
+        task,
+        prompt,
+        completion,
+        nats: run.queries?.loss[q] ?? null,
+        tokens: run.queries?.tokens[q] ?? null,
+      };
     });
     const description = {
       headwater: packageJson.version,
@@ -218,8 +210,9 @@ export class RunFolder {
     };
     const { out } = configuration;
     await writeLines(join(out, 'run.json'), [JSON.stringify(description, null, 2)]);
-    // A table that this run did not write belongs to the earlier one.
-    for (const stale of this.earlier) if (!this.tables.includes(stale)) await rm(join(out, stale), { force: true });
+    // What this run did not write belongs to the earlier one; a report of its tables would be too.
+    const stale = [...this.earlier.filter((name) => !this.tables.includes(name)), 'report.html', 'report.json'];
+    for (const name of stale) await rm(join(out, name), { force: true });
   }
 
   private closingLines({ complete, lost, replaced, clock }: Finished): string[] {
@@ -230,7 +223,7 @@ export class RunFolder {
     if (replaced > 0) lines.push(`${replaced.toLocaleString('en')} documents had invalid text replaced by U+FFFD`);
     for (const { path, reason } of this.corpus.badFiles) lines.push(`passed over ${path}: ${reason}`);
     const seconds = Object.entries(clock.seconds).map(([name, value]) => `${name} ${value.toFixed(1)} s`);
-    lines.push(`time: ${seconds.join(', ')}`, `results in ${this.prepared.configuration.out}`);
+    lines.push(`time: ${seconds.join(', ')}`, `results in ${this.prepared.configuration.out}`, '');
     return lines;
   }
 }

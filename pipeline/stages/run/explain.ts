@@ -1,19 +1,19 @@
 /** Explains the first documents of every ranking: gradients once more, with each token's part kept apart. */
-import type { RankedDocuments } from '../../operators/accumulators/topDocuments.ts';
-import { fetchedBatch } from '../../operators/documents/fetchedBatch.ts';
-import { writeTokenModel } from '../../operators/gradients/gradientModel.ts';
-import { type QueryCache, readProjections } from '../../operators/queries/queryCache.ts';
-import type { CorpusDocument, CorpusDocuments } from '../../operators/report/tables/documentRows.ts';
-import type { ExplainedDocument } from '../../operators/report/tables/influenceRows.ts';
-import type { ExplainSettings, ExplainTask, Explanation } from '../../operators/scores/explainDocument.ts';
-import { selectWindows } from '../../operators/tokens/selectWindows.ts';
-import { windowsOfBatch } from '../../operators/tokens/windowDocuments.ts';
-import type { TokenWindowBatch } from '../../schemas/batches.ts';
-import { inFlight } from '../inFlight.ts';
-import { builtIn } from '../operators/loadOperator.ts';
-import type { Join, Prepared } from './prepare.ts';
-import type { StageHooks } from './stageHooks.ts';
-import { withPool } from './withPool.ts';
+import type { RankedDocuments } from '../../../operators/accumulators/topDocuments.ts';
+import { fetchedBatch } from '../../../operators/documents/fetchedBatch.ts';
+import { writeTokenModel } from '../../../operators/gradients/gradientModel.ts';
+import { type QueryCache, readProjections } from '../../../operators/queries/queryCache.ts';
+import type { CorpusDocument, CorpusDocuments } from '../../../operators/report/tables/documentRows.ts';
+import type { ExplainedDocument } from '../../../operators/report/tables/influenceRows.ts';
+import type { ExplainSettings, ExplainTask, Explanation } from '../../../operators/scores/explainDocument.ts';
+import { selectWindows } from '../../../operators/tokens/selectWindows.ts';
+import { windowsOfBatch } from '../../../operators/tokens/windowDocuments.ts';
+import type { TokenWindowBatch } from '../../../schemas/batches.ts';
+import { inFlight } from '../../inFlight.ts';
+import { builtIn } from '../../operators/loadOperator.ts';
+import type { Join, Prepared } from '../prepare.ts';
+import type { StageHooks } from '../stageHooks.ts';
+import { withPool } from '../withPool.ts';
 
 /** A place in a ranking. */
 interface Place {
