@@ -248,7 +248,7 @@ function overRepresentationTables(sample: Sample) {
   const rows = (column: 'source' | 'kind', index: number, name: string, i: number, k: number, queries: number) => {
     const share = 1 / names[column].length;
     const ratio = (shift: number): number =>
-      (i + index + shift) % 5 === 0 ? 0 : 4 ** (((i * 3 + index * 2 + shift) % 7) / 3 - 1);
+      (i + index + shift) % 5 === 0 ? 0 : 4 ** (((i * 3 + index * 2 + shift + (k === 100 ? 1 : 0)) % 7) / 3 - 1);
     const ratios = { top_ratio: ratio(0), bottom_ratio: ratio(3) };
     return {
       ...{ [column]: name, k, documents: corpusDocuments * share, share_of_corpus: share, ...ratios },

@@ -109,7 +109,7 @@ function blockMarks(order, cell, marginLeft) {
     from: own[0].i,
     to: own[own.length - 1].i + 1,
   }));
-  const letters = Math.floor((marginLeft - 10) / 6.3);
+  const letters = Math.floor((marginLeft - 10) / 6.8);
   const readable = ranges.filter(({ from, to }) => (to - from) * cell >= 11);
   return [
     named
@@ -132,7 +132,7 @@ function blockMarks(order, cell, marginLeft) {
     }),
     Plot.text(named ? readable : [], {
       ...{ x: (d) => (d.from + d.to) / 2, y: order.length, dy: 14, textAnchor: 'middle' },
-      text: (d) => shortened(d.name, Math.floor(((d.to - d.from) * cell) / 6.6)),
+      text: (d) => shortened(d.name, Math.floor(((d.to - d.from) * cell) / 7)),
     }),
   ];
 }

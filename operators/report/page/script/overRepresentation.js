@@ -122,7 +122,7 @@ function ratioOptions(width, rows, end) {
       domain: names,
       label: null,
       tickSize: 0,
-      tickFormat: (d) => shortened(d, Math.floor((marginLeft - 8) / 6.4)),
+      tickFormat: (d) => shortened(d, Math.floor((marginLeft - 8) / 7)),
     },
     symbol: { domain: taskSymbols, range: taskSymbols },
     marks: [

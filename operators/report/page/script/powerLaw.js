@@ -63,7 +63,7 @@ function curvePanel(width, task, lines, domain, ranks) {
       type: 'log',
       domain: [1, Math.max(2, ranks)],
       label: 'Rank (log)',
-      ticks: logTicks(1, Math.max(2, ranks), 5),
+      ticks: logTicks(1, Math.max(2, ranks), 7),
       tickFormat: (d) => counted(d),
       ...centred,
     },
@@ -120,7 +120,7 @@ function slopeFigure() {
         marginLeft: letters(width),
         marginBottom: 40,
         marginTop: 22,
-        marginRight: 12,
+        marginRight: 24,
       },
       x: {
         label: 'Slope of log score against log rank',
@@ -136,7 +136,7 @@ function slopeFigure() {
         domain: tasks,
         label: null,
         tickSize: 0,
-        tickFormat: (d) => shortened(taskName(d), Math.floor(letters(width) / 6.6)),
+        tickFormat: (d) => shortened(taskName(d), Math.floor(letters(width) / 7.2)),
       },
       symbol: { domain: taskSymbols, range: taskSymbols },
       marks: [

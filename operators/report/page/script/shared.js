@@ -28,7 +28,7 @@ const sharedRow = ({ document: place, id, source, kind, queries, of }) => [
   source ?? NONE,
   kind ?? NONE,
   meter(queries, of),
-  place === null ? NONE : shortened(model.documents[place].text, 160),
+  place === null ? NONE : shortened(model.documents[place].text, 140),
 ];
 
 /** @param {number} count @param {number} of */
