@@ -4,7 +4,8 @@ from packages import PACKAGES, Package, archive, package
 HEAD = """# Licences of the bundled corpus
 
 Written by `build_corpus.py`. The documents of each source come from the packages named beside it; sources without a package are
-computed by our own scripts (Apache-2.0, as the rest of this repository), and so is the model in `model/`, which is trained on this corpus.
+computed by our own scripts (Apache-2.0, as the rest of this repository), and so are the models in `model/` and `tuned/`, which
+are trained on this corpus and on problems that our scripts draw.
 
 | source | what it is | from |
 |---|---|---|

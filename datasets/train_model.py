@@ -20,7 +20,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 HERE = pathlib.Path(__file__).parent
 CONTEXT = 256  # tokens: what headwater.yaml cuts documents at
-BATCH = 2048  # tokens, padding included
+BATCH = 1024  # tokens, padding included
 EPOCHS = 4
 MATRIX_RATE, REST_RATE, WARMUP, DECAY = 1e-2, 5e-3, 60, 0.1
 BOS, EOS = 0, 1
