@@ -21,9 +21,9 @@ const matchAnswer: AnswerMatcher = {
 export default matchAnswer;
 
 const letter = String.raw`[[\p{L}\p{M}\p{N}]--[${unspaced}]]`;
-/** 1,234.5 as one number; 3, 3.5 and 3x; words; a character of a script without spaces; any other sign. */
+/** 1,234.5 as one number; 3, 3.5 and 3x; words; a character of a script without spaces; any other sign; and the space between. */
 const pieces = new RegExp(
-  String.raw`(?<![\p{L}\p{N}.,])\p{Nd}{1,3}(?:,\p{Nd}{3})+(?![\p{L}\p{N}])(?:\.\p{Nd}+)?|\p{Nd}+(?:\.\p{Nd}+)*${letter}*|${letter}+|\S`,
+  String.raw`\s+|(?<![\p{L}\p{N}.,])\p{Nd}{1,3}(?:,\p{Nd}{3})+(?![\p{L}\p{N}])(?:\.\p{Nd}+)?|\p{Nd}+(?:\.\p{Nd}+)*${letter}*|${letter}+|\S`,
   'gv',
 );
 
@@ -33,16 +33,39 @@ const pieces = new RegExp(
  * Brackets, quotes and other punctuation are left out. Linear in the text.
  */
 export function normalise(text: string): string {
-  const found = [...folded(text).matchAll(pieces)].map(({ 0: piece, index }) => ({ piece, index }));
+  const found = piecesOf(text);
   let kept = ' ';
-  for (let i = 0; i < found.length; i++) {
+  for (let i = 0; i < found.texts.length; i++) {
+    const piece = found.texts[i];
+    if (isWord(piece)) {
+      kept += `${piece.replaceAll(',', '')} `;
+      continue;
+    }
     const sign = signAt(found, i);
-    const { piece } = found[i];
     if (sign === 'operator') kept += `${piece} `;
     else if (sign === 'minus') kept += '-';
-    else if (isWord(piece)) kept += `${piece.replaceAll(',', '')} `;
   }
   return kept;
+}
+
+interface Pieces {
+  texts: string[];
+  /** Whether there is a space before the piece, or it is the first. */
+  spaced: boolean[];
+}
+
+function piecesOf(text: string): Pieces {
+  const found: Pieces = { texts: [], spaced: [] };
+  let spaced = true;
+  for (const piece of folded(text).match(pieces) ?? []) {
+    const isSpace = piece.trim() === '';
+    if (!isSpace) {
+      found.texts.push(piece);
+      found.spaced.push(spaced);
+    }
+    spaced = isSpace;
+  }
+  return found;
 }
 
 /** Upper case first, so that ß meets SS; one form of sigma; one character for each sign of arithmetic. */
@@ -56,25 +79,15 @@ const folded = (text: string): string =>
     .replace(/[×·∙⋅]/g, '*')
     .replace(/[÷∕⁄]/g, '/');
 
-interface Piece {
-  piece: string;
-  index: number;
-}
-
 /** What the piece at i is among its neighbours: an operator between two operands, the minus of a negative number, or no sign that counts. */
-function signAt(found: readonly Piece[], i: number): 'operator' | 'minus' | null {
-  const { piece, index } = found[i];
+function signAt({ texts, spaced }: Pieces, i: number): 'operator' | 'minus' | null {
+  const [before, piece, after]: (string | undefined)[] = [texts[i - 1], texts[i], texts[i + 1]];
   if (piece === '=') return 'operator';
-  if (!/^[-+*/^]$/.test(piece)) return null;
-  const [before, after] = [found[i - 1], found[i + 1]];
-  if (!after) return null;
-  const spaceBefore = !before || before.index + before.piece.length < index;
-  const attached = after.index === index + 1;
-  if (piece === '-' && attached && isNumber(after.piece) && !isOperand(before?.piece, spaceBefore)) return 'minus';
-  if (!before || !/[\p{L}\p{M}\p{N})\]]$/u.test(before.piece) || !/^[\p{L}\p{N}([+-]/u.test(after.piece)) return null;
-  return isName(before.piece) && isName(after.piece) && before.piece.length + after.piece.length > 2
-    ? null
-    : 'operator';
+  if (!/^[-+*/^]$/.test(piece) || after === undefined) return null;
+  const attached = !spaced[i + 1];
+  if (piece === '-' && attached && isNumber(after) && !isOperand(before, spaced[i])) return 'minus';
+  if (before === undefined || !/[\p{L}\p{M}\p{N})\]]$/u.test(before) || !/^[\p{L}\p{N}([+-]/u.test(after)) return null;
+  return isName(before) && isName(after) && before.length + after.length > 2 ? null : 'operator';
 }
 
 /** Whether what stands before a minus is subtracted from: `7 -4`, `(7)-4` and `x -4`, but not `is -4`. */
@@ -84,7 +97,7 @@ function isOperand(before: string | undefined, spaceBefore: boolean): boolean {
   return isWord(before) || before === ')' || before === ']';
 }
 
-const isWord = (piece: string): boolean => /^[\p{L}\p{M}\p{N}]/u.test(piece);
+const isWord = (piece: string): boolean => /^(?:[a-z0-9]|[\p{L}\p{M}\p{N}])/u.test(piece);
 const isNumber = (piece: string): boolean => /^\p{N}/u.test(piece);
 /** A word without digits: between two of them a sign is a hyphen or a stroke, unless they are single letters. */
 const isName = (piece: string): boolean => /^[\p{L}\p{M}]+$/u.test(piece);

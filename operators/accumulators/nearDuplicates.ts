@@ -1,4 +1,5 @@
 /** Groups the ranked documents that say nearly the same: MinHash signatures, joined where they agree in most places. */
+import { createHash } from 'node:crypto';
 import { splitPieces } from '../documents/splitWords.ts';
 import { type CorpusDocuments, documentAt } from '../report/tables/documentRows.ts';
 import { rankedKeys, type TopDocuments } from './topDocuments.ts';
@@ -28,9 +29,7 @@ export interface NearDuplicate {
 /** Documents of groups of two or more, by group and key. */
 export function nearDuplicates(top: TopDocuments, documents: CorpusDocuments): NearDuplicate[] {
   const keys = [...rankedKeys(top)];
-  const pieces = keys.map((key) => splitPieces(documentAt(documents, key).text));
-  const first = firstOfSame(pieces);
-  const signatures = pieces.map((own, i) => (first[i] === i ? signatureOf(own) : null));
+  const { first, signatures } = signTexts(keys, documents);
   const groups = groupsOf(first, signatures);
   const rankings = rankingsOf(top);
   return groups.flatMap((members, g) =>
@@ -42,15 +41,25 @@ export function nearDuplicates(top: TopDocuments, documents: CorpusDocuments): N
   );
 }
 
-/** For each text the first with the same pieces: only that one is signed and compared. */
-function firstOfSame(pieces: string[][]): number[] {
-  const first = new Map<string, number>();
-  return pieces.map((own, i) => {
-    const text = own.join(' ');
-    const known = first.get(text) ?? i;
-    first.set(text, known);
-    return known;
-  });
+interface Signed {
+  /** For each text the first with the same pieces: only that one is signed and compared. */
+  first: number[];
+  signatures: (Int32Array | null)[];
+}
+
+/** One text after the other, of which nothing but its digest is kept: there may be a hundred thousand. */
+function signTexts(keys: number[], documents: CorpusDocuments): Signed {
+  const firsts = new Map<string, number>();
+  const signed: Signed = { first: [], signatures: [] };
+  for (const [i, key] of keys.entries()) {
+    const pieces = splitPieces(documentAt(documents, key).text);
+    const digest = createHash('sha256').update(pieces.join(' ')).digest('base64');
+    const first = firsts.get(digest) ?? i;
+    firsts.set(digest, first);
+    signed.first.push(first);
+    signed.signatures.push(first === i ? signatureOf(pieces) : null);
+  }
+  return signed;
 }
 
 /** The lowest value of each hash function over the shingles: two sets agree in one with the probability of their Jaccard index. */

@@ -124,6 +124,7 @@ describe('topDocuments', () => {
   test('lists every ranked key once, ascending', () => {
     const documents = [3, -5, 0, 8, -1].map((score, key) => ({ key: 100 - key, scores: [score, -score] }));
     expect([...rankedKeys(topOf(documents, 2, 2))]).toEqual([96, 97, 99, 100]);
+    expect([...rankedKeys(topOf(documents, 2, 2), { key: Float64Array.of(98, 97) })]).toEqual([96, 97, 98, 99, 100]);
   });
 
   test.each([Number.NaN, Infinity, -Infinity])('refuses a score of %s, full or not', (score) => {
