@@ -34,7 +34,10 @@ function addBatch(state: Bm25DocumentsState, { key, bm25 }: ScoreBatch): void {
   const { kept, heaps } = state;
   const Q = kept.length;
   if (bm25.length !== key.length * Q)
-    throw new Error(`bm25Documents expected ${key.length} × ${Q} scores, got ${bm25.length}: a batch of another run`);
+    throw new Error(
+      `bm25Documents expected ${key.length} documents × ${Q} scores, got ${bm25.length}: an operator dropped documents and left their ` +
+        'BM25; let selectDocuments drop them, or set bm25: false',
+    );
   for (let b = 0; b < key.length; ++b)
     for (let q = 0; q < Q; ++q) {
       const score = bm25[b * Q + q];

@@ -16,7 +16,12 @@ async function writeReadmeOperators(folder: string): Promise<string[]> {
 describe('the operators of the README', () => {
   it('run as they stand there', async () => {
     const folder = await smallFolder();
-    expect(await writeReadmeOperators(folder)).toEqual(['mean-by-length.ts', 'per-token.js', 'watch.ts']);
+    expect(await writeReadmeOperators(folder)).toEqual([
+      'mean-by-length.ts',
+      'per-token.js',
+      'watch.ts',
+      'verbatim.js',
+    ]);
     const watched = vi.spyOn(console, 'error').mockImplementation(() => {});
     const slice = { documents: 3 };
     const plain = await run(
@@ -43,6 +48,19 @@ describe('the operators of the README', () => {
       expect(classes.reduce((sum, { documents }) => sum + documents, 0)).toBe(someDocuments.length);
       expect(Math.abs(total - expected)).toBeLessThan(1e-9 * Math.abs(expected));
     }
+
+    // The matcher finds an answer where its text stands as it is.
+    const queries = [{ ...someQueries[0], answers: ['paris.', 'Paris. People', 'paris people'] }];
+    const matcher = { path: './verbatim.js', settings: { ignoreCase: true } };
+    const matched = await run(
+      await writeWorld(folder, { out: 'matched', topK: 7, operators: [matcher] }, someDocuments, queries),
+    );
+    const found = (await readTable(matched.out, 'answers')).map(({ text, document_id }) => [text, document_id]);
+    expect(found).toEqual([
+      ['paris.', 'd0'],
+      ['Paris. People', 'd0'],
+      ['paris people', null],
+    ]);
 
     // The map divides every score by the document's tokens, raised to the power of its settings.
     const operators = [{ path: './per-token.js', settings: { power: 0 } }, './per-token.js'];

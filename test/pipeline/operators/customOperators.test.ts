@@ -26,6 +26,10 @@ function own(...maps: [Noun, Noun, string, Lane?][]): CustomOperators {
   return { maps: loaded, folds: [], observers: [], matcher: null };
 }
 
+/** The body of a map that leaves the first document out of every column but those of `more`. */
+const dropsFirst = (more: string): string =>
+  `return { ...batch, key: batch.key.slice(1), id: batch.id.slice(1), source: batch.source.slice(1), tokens: batch.tokens.slice(1), loss: batch.loss.slice(1), scores: batch.scores.slice(2), ${more} };`;
+
 const names = (chain: ChainStep[]) => chain.map(({ spec }) => spec.module);
 
 describe('chainSteps', () => {
@@ -164,11 +168,13 @@ describe('an operator of the user’s own', () => {
     ],
     [
       'drops a document without a word',
-      map(
-        `takes: 'scores', gives: 'scores', lane: 'graph'`,
-        `return { ...batch, key: batch.key.slice(1), id: batch.id.slice(1), source: batch.source.slice(1), tokens: batch.tokens.slice(1), loss: batch.loss.slice(1), scores: batch.scores.slice(2) };`,
-      ),
+      map(`takes: 'scores', gives: 'scores', lane: 'graph'`, dropsFirst('bm25: null')),
       /read 7 documents and counted 6 as scored or set aside/,
+    ],
+    [
+      'drops a document and leaves its BM25',
+      map(`takes: 'scores', gives: 'scores', lane: 'graph'`, dropsFirst('bm25: batch.bm25')),
+      /bm25Documents expected 6 documents × 2 scores, got 14: an operator dropped documents .* selectDocuments .* or set bm25: false/,
     ],
     [
       'is a fold that throws',
