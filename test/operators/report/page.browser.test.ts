@@ -167,7 +167,7 @@ describe.skipIf(chromiumPath === undefined)('the report in Chromium', () => {
 /** Titles of figures that show neither a mark nor a table. */
 const figuresWithoutMarks = (page: Page): Promise<string[]> =>
   page.evaluate(`[...document.querySelectorAll('figure')]
-    .filter((figure) => figure.querySelectorAll('.plot svg [aria-label] :is(path, rect, circle, line, text), .plot td').length === 0)
+    .filter((figure) => figure.querySelectorAll('.plot svg [data-mark] :is(path, rect, circle, line, text), .plot td').length === 0)
     .map((figure) => figure.querySelector('h3').textContent)`);
 
 const focused = (page: Page): Promise<string> =>

@@ -241,7 +241,7 @@ function groupGrid(tasks) {
   );
   return element(
     'div',
-    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Mean correlation within and between tasks' },
+    { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Mean correlation within and between tasks' },
     table,
   );
 }

@@ -53,7 +53,7 @@ export function tableOf(caption, columns, rows) {
     element('thead', {}, element('tr', {}, ...head)),
     element('tbody', {}, ...body),
   );
-  return element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption }, table);
+  return element('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': caption }, table);
 }
 
 /**

@@ -59,6 +59,10 @@ export function plot(label, options) {
   const drawn = Plot.plot({ style: { background: 'none', fontFamily: 'var(--sans)', fontSize: '12px' }, ...options });
   drawn.setAttribute('role', 'img');
   drawn.setAttribute('aria-label', label);
+  for (const mark of drawn.querySelectorAll('g[aria-label]')) {
+    mark.setAttribute('data-mark', mark.getAttribute('aria-label') ?? '');
+    mark.removeAttribute('aria-label');
+  }
   return drawn;
 }
 

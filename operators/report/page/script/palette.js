@@ -37,7 +37,7 @@ export function inkOn(colour) {
   const linear = [r, g, b].map((value) =>
     value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4,
   );
-  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.18 ? '#111111' : '#ffffff';
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 ? '#000000' : '#ffffff';
 }
 
 /** The scale of diverging colours in words and colour. @param {string} low @param {string} high */

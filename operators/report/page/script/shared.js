@@ -53,12 +53,12 @@ export function showDuplicates() {
   const rows = model.duplicates.flatMap(({ group, members, rankings }) =>
     members.map(({ document: place, id, source, exact, similarity }, i) => [
       ...[
-        i === 0 ? `${group}` : '',
+        `${group}`,
         id,
         source ?? NONE,
         i === 0 ? NONE : exact ? 'word for word' : `${Math.round(100 * similarity)} % alike`,
       ],
-      ...[i === 0 ? rankings : '', place === null ? NONE : shortened(model.documents[place].text, 120)],
+      ...[rankings, place === null ? NONE : shortened(model.documents[place].text, 120)],
     ]),
   );
   mountOf('duplicates').append(tableOf('Groups of near-duplicates among the ranked documents', columns, rows));
