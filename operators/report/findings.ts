@@ -242,7 +242,11 @@ function procedures({ kindTasks }: FindingTables, classOf: ClassOf): Measured {
 
 /** Kinds of source by what their names hold: a row each. */
 const sourceRules = [
-  { kind: 'encyclopaedic', pattern: /wiki|encyclop|trivia|fact|atlas|geograph|gazetteer|almanac|reference/i },
+  {
+    kind: 'encyclopaedic',
+    pattern:
+      /wiki|encyclop|trivia|fact|atlas|geograph|gazetteer|almanac|reference|dictionar|definition|countr|elements/i,
+  },
   {
     kind: 'technical',
     pattern:
