@@ -62,6 +62,8 @@ describe('bm25Documents', () => {
   });
 
   test('refuses scores of another number of queries', () => {
-    expect(() => rankingOf(batchOf([[1, 2]]))).toThrow('bm25Documents expected 1 × 3 scores, got 2');
+    expect(() => rankingOf(batchOf([[1, 2]]))).toThrow(
+      'bm25Documents expected 1 documents × 3 scores, got 2: an operator dropped documents and left their BM25',
+    );
   });
 });
