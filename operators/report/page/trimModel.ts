@@ -122,7 +122,7 @@ export function strongestPart({ texts, influence, before, behind }: TokenInfluen
       length -= texts[start].length;
       sum -= Math.abs(influence[start++]);
     }
-    if (sum > best.sum) best = { start, end: end + 1, sum };
+    if (sum >= best.sum) best = { start, end: end + 1, sum };
   }
   return {
     texts: texts.slice(best.start, best.end).map((text) => excerpt(text, units)),

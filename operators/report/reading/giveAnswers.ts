@@ -1,25 +1,19 @@
 /** Gives each query its answers and says whether its completion holds one of them. */
+import { normalise } from '../../accumulators/matchAnswer.ts';
 import type { AnswerText, ReportQuery } from '../reportModel.ts';
 
 export function giveAnswers(queries: readonly ReportQuery[], texts: readonly AnswerText[]): ReportQuery[] {
   const byQuery = queries.map((): string[] => []);
   for (const { query, what, text } of texts) if (what === 'answer') byQuery[query].push(text);
-  return queries.map((query, q) => {
-    const holdsAnswer = query.completion === null ? null : holdsAny(query.completion, byQuery[q]);
-    return { ...query, answers: byQuery[q], holdsAnswer };
-  });
+  return queries.map((query, q) => ({ ...query, answers: byQuery[q], holdsAnswer: holdsAny(query, byQuery[q]) }));
 }
 
-function holdsAny(completion: string, answers: string[]): boolean | null {
-  if (answers.length === 0) return null;
-  const words = normalised(completion);
-  return answers.some((answer) => normalised(answer) !== '  ' && words.includes(normalised(answer)));
+/** An answer may be a phrase that begins in the prompt: `Answer: 79`. Null where there is nothing to compare. */
+function holdsAny({ prompt, completion }: ReportQuery, answers: string[]): boolean | null {
+  if (completion === null || answers.length === 0) return null;
+  const [asked, written, both] = [prompt ?? '', completion, (prompt ?? '') + completion].map(normalise);
+  return answers
+    .map(normalise)
+    .filter((answer) => answer.trim() !== '')
+    .some((answer) => written.includes(answer) || (both.includes(answer) && !asked.includes(answer)));
 }
-
-/** Words between single blanks, so that an answer matches whole words alone. */
-const normalised = (text: string): string =>
-  ` ${text
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}.-]+|[.](?!\p{N})/gu, ' ')
-    .trim()} `;

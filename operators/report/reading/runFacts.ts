@@ -114,13 +114,17 @@ const nameOf = (model: unknown): string =>
 const kindOf = (value: unknown): string =>
   typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : 'unknown';
 
-/** Nested settings as `a.b`; a path in the configuration's folder is shown relative to it. */
+/** Nested settings as `a.b`; a path in the configuration's folder is relative to it. */
 function settingsOf(prefix: string, settings: object, folder: string): [string, string][] {
   return Object.entries(settings).flatMap(([name, value]): [string, string][] => {
     const key = prefix + name;
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return settingsOf(`${key}.`, value, folder);
     const shown = typeof value === 'string' ? value : JSON.stringify(value);
-    return key === 'folder' ? [] : [[key, folder === '' ? shown : shown.replaceAll(`${folder}/`, '')]];
+    return key === 'folder' ? [] : [[key, withoutMachine(shown, folder)]];
   });
 }
+
+/** The report is shown to others: of a path outside of the configuration's folder its end is enough. */
+const withoutMachine = (shown: string, folder: string): string =>
+  (folder === '' ? shown : shown.replaceAll(`${folder}/`, '')).replace(/(^|")\/[^"]*\/([^/"]+\/[^/"]+)/g, '$1…/$2');

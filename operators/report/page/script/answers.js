@@ -76,7 +76,7 @@ function answerOptions(width, rows) {
     x: {
       domain: [0, 1],
       tickFormat: (d) => `${100 * d} %`,
-      ticks: 4,
+      ticks: width < 480 ? [0, 0.5, 1] : 4,
       label: 'Share of queries',
       ...centred,
       grid: true,

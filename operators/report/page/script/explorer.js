@@ -130,8 +130,8 @@ function queryCard({ id, task, prompt, completion, nats, tokens, answers, holdsA
     holdsAnswer === null
       ? 'Not known: the query has no answers to compare with.'
       : holdsAnswer
-        ? 'The completion holds the answer.'
-        : 'The completion does not hold the answer.';
+        ? 'The completion holds an answer of the query.'
+        : 'The completion holds none of the answers word for word; whether it is wrong is not known.';
   const fit = model.powerLaw.find(({ query }) => query === explorer.query);
   /** @type {[string, string | null][]} */
   const rows = [
@@ -248,13 +248,14 @@ function shadedText({ texts, influence, before, behind }, strongest) {
     span.style.color = inkOn(colour(share));
     return span;
   });
-  const cut = (/** @type {number} */ count) => (count > 0 ? `[${counted(count)} tokens] ` : null);
+  const cut = (/** @type {number} */ count) =>
+    count > 0 ? `[${counted(count)} ${count === 1 ? 'token' : 'tokens'}] ` : null;
   const box = element(
     'div',
     { class: 'text', dir: 'auto', tabindex: 0, role: 'group', 'aria-label': 'Text shaded by influence' },
     cut(before),
     ...spans,
-    behind > 0 ? ` [${counted(behind)} tokens]` : null,
+    behind > 0 ? ` [${counted(behind)} ${behind === 1 ? 'token' : 'tokens'}]` : null,
   );
   return element('div', {}, box, strongestTokens(texts, influence));
 }

@@ -82,6 +82,16 @@ export function logTicks(low, high, most) {
   return coarse.length > 1 ? coarse.filter((_, i) => i % step === 0) : within([1, 3]);
 }
 
+/**
+ * The marks of a logarithmic axis with a text at every tick; Plot's own axis leaves some without.
+ * @param {'x' | 'y'} side @param {number[]} ticks @param {(tick: number) => string} text @param {string} label
+ */
+export function logAxis(side, ticks, text, label) {
+  const options = { text, label, labelArrow: /** @type {const} */ ('none') };
+  if (side === 'x') return [Plot.gridX(ticks), Plot.axisX(ticks, { ...options, labelAnchor: 'center' })];
+  return [Plot.gridY(ticks), Plot.axisY(ticks, { ...options, labelAnchor: 'top' })];
+}
+
 /** The label of an axis, below its middle. */
 export const centred = { labelAnchor: 'center', labelArrow: 'none' };
 

@@ -61,7 +61,7 @@ function findingItem({ number, finding, statement, figure, paper, verdict, reaso
     element(
       'div',
       {},
-      element('h3', {}, finding),
+      element('h3', {}, finding.slice(0, 1).toUpperCase() + finding.slice(1)),
       element('p', {}, statement),
       element('p', {}, chip),
       element('p', { class: 'note' }, reason),

@@ -9,7 +9,8 @@ export const counted = (value) => value.toLocaleString('en');
 export const withMinus = (text) => text.replace(/^-/, '−');
 
 /** @param {number | null} value @param {number} [digits] */
-export const fixed = (value, digits = 2) => (value === null ? NONE : withMinus(value.toFixed(digits)));
+export const fixed = (value, digits = 2) =>
+  value === null ? NONE : withMinus(value.toFixed(digits).replace(/^-(?=[0.]+$)/, ''));
 
 /** Three digits that count, with groups of thousands. @param {number | null} value */
 export function measured(value) {

@@ -1,6 +1,6 @@
 /** Sources and kinds among the first and last k of the rankings, against their share of the corpus. */
 import { dataTable, element, mountOf, radios } from './elements.js';
-import { afterTheme, centred, figure, plot, tip } from './figures.js';
+import { afterTheme, figure, logAxis, plot, tip } from './figures.js';
 import { counted, NONE, percentText, shortened, taskName, times } from './formats.js';
 import { model } from './model.js';
 import { taskColour, taskLegend, taskSymbol, taskSymbols } from './palette.js';
@@ -108,15 +108,7 @@ function ratioOptions(width, rows, end) {
   });
   return {
     ...{ width, height: 48 + band * names.length, marginLeft, marginRight: 10, marginTop: 8, marginBottom: 40 },
-    x: {
-      type: 'log',
-      domain: [floor, reach],
-      label: 'Times its share of the corpus (log)',
-      ...centred,
-      tickFormat: times,
-      ticks: foldTicks(reach, width < 420 ? 5 : 9),
-      grid: true,
-    },
+    x: { type: 'log', domain: [floor, reach], axis: null },
     y: {
       type: 'band',
       domain: names,
@@ -130,12 +122,16 @@ function ratioOptions(width, rows, end) {
         names.filter((_, i) => i % 2 === 0),
         { x1: floor, x2: reach, y: (d) => d, fill: 'var(--raised)', inset: 0 },
       ),
+      logAxis('x', foldTicks(reach, width < 420 ? 5 : 9), fold, 'Times its share of the corpus (log)'),
       Plot.ruleX([1], { stroke: 'var(--ink)' }),
       ...perTask,
       Plot.tip(shown, Plot.pointer({ ...tip, x: 'ratio', y: 'name', title })),
     ],
   };
 }
+
+/** @param {number} ratio a power of two */
+const fold = (ratio) => (ratio < 1 ? `1/${Math.round(1 / ratio)}×` : `${ratio}×`);
 
 /** Powers of two round 1, as far as the axis reaches. @param {number} reach @param {number} most */
 function foldTicks(reach, most) {

@@ -1,6 +1,6 @@
 /** Influence per nat of the completion, down to a share of the documents: its mean over a task's queries, and its spread. */
 import { dataTable, element, mountOf } from './elements.js';
-import { centred, figure, logTicks, plot, tip } from './figures.js';
+import { figure, logAxis, logTicks, plot, tip } from './figures.js';
 import { fixed, measured, taskName, withMinus } from './formats.js';
 import { model } from './model.js';
 import { placeOfTask, taskColour, taskLegend, taskSymbol, taskSymbols } from './palette.js';
@@ -106,23 +106,19 @@ function lineOptions(width, rows, y, label, logged) {
       marginRight: 12,
       marginTop: 28,
     },
-    x: {
-      type: 'log',
-      label: 'Share of positively ranked documents, % (log)',
-      ticks: logTicks(shares[0], shares[1], width < 420 ? 5 : 8),
-      tickFormat: (d) => `${d}`,
-      ...centred,
-    },
-    y: {
-      ...(logged
-        ? { type: 'log', label: `${label} (log)`, ticks: logTicks(values[0], values[1], 8) }
-        : { label, zero: true, ticks: 5 }),
-      grid: true,
-      tickFormat: measuredTick,
-      labelArrow: 'none',
-    },
+    x: { type: 'log', axis: null },
+    y: logged
+      ? { type: 'log', axis: null }
+      : { label, zero: true, ticks: 5, grid: true, tickFormat: measuredTick, labelArrow: 'none' },
     symbol: { domain: taskSymbols, range: taskSymbols },
     marks: [
+      logAxis(
+        'x',
+        logTicks(shares[0], shares[1], width < 420 ? 5 : 8),
+        (d) => `${d}`,
+        'Share of positively ranked documents, % (log)',
+      ),
+      logged ? logAxis('y', logTicks(values[0], values[1], 8), measuredTick, `${label} (log)`) : null,
       logged ? Plot.areaY(rows, band) : null,
       Plot.lineY(rows, { ...series, strokeWidth: 2 }),
       Plot.dot(rows, { ...series, symbol: (d) => taskSymbol(d.task), fill: 'var(--paper)', r: 3 }),

@@ -1,6 +1,6 @@
 /** Influence against rank on logarithmic axes, a panel for each task, and the slopes that were fitted. */
 import { dataTable, element, isolated, mountOf } from './elements.js';
-import { centred, figure, logTicks, plot, tip } from './figures.js';
+import { figure, logAxis, logTicks, plot, tip } from './figures.js';
 import { scoreUnit } from './findings.js';
 import { counted, fixed, shortened, taskName } from './formats.js';
 import { model } from './model.js';
@@ -41,7 +41,7 @@ function curvePanels(lines) {
   };
   return figure({
     title: 'Score by rank, for each query',
-    note: 'Thin: one query. Dashed: the mean slope of the task, through the middle of its lines. All panels share their axes.',
+    note: 'Thin: one query. Dashed: the mean of the lines fitted to the task’s queries, over all ranks. All panels share their axes.',
     description,
     draw,
     data: powerLawTable(),
@@ -58,25 +58,12 @@ function curvePanel(width, task, lines, domain, ranks) {
     ? `mean slope ${fixed(fit.slope)}${fit.sd === null ? '' : ` ± ${fixed(fit.sd)}`}, R² ${fixed(fit.rSquared)}`
     : `${new Set(points.map(({ query }) => query)).size} queries`;
   const drawn = plot(`${taskName(task)}: score against rank, ${slope}`, {
-    ...{ width, height: 210, marginLeft: 50, marginBottom: 36, marginTop: 22, marginRight: 8 },
-    x: {
-      type: 'log',
-      domain: [1, Math.max(2, ranks)],
-      label: 'Rank (log)',
-      ticks: logTicks(1, Math.max(2, ranks), 7),
-      tickFormat: (d) => counted(d),
-      ...centred,
-    },
-    y: {
-      type: 'log',
-      domain,
-      label: `Score, ${scoreUnit()} (log)`,
-      ticks: logTicks(domain[0], domain[1], 5),
-      grid: true,
-      tickFormat: measuredTick,
-      labelArrow: 'none',
-    },
+    ...{ width, height: 210, marginLeft: 50, marginBottom: 36, marginTop: 22, marginRight: 14 },
+    x: { type: 'log', domain: [1, Math.max(2, ranks)], axis: null },
+    y: { type: 'log', domain, axis: null },
     marks: [
+      logAxis('x', logTicks(1, Math.max(2, ranks), 7), counted, 'Rank (log)'),
+      logAxis('y', logTicks(domain[0], domain[1], 5), measuredTick, `Score, ${scoreUnit()} (log)`),
       Plot.lineY(points, {
         x: 'rank',
         y: 'score',
@@ -84,14 +71,16 @@ function curvePanel(width, task, lines, domain, ranks) {
         stroke: taskColour(task),
         strokeOpacity: Math.max(0.35, Math.min(0.9, 12 / points.length)),
         strokeWidth: 1,
+        clip: true,
       }),
       fit
-        ? Plot.lineY(slopeLine(points, fit.slope, ranks), {
+        ? Plot.lineY(fittedLine(task, ranks), {
             x: 'rank',
             y: 'score',
             stroke: 'var(--ink)',
             strokeDasharray: '5 3',
             strokeWidth: 1.6,
+            clip: true,
           })
         : null,
     ],
@@ -99,10 +88,11 @@ function curvePanel(width, task, lines, domain, ranks) {
   return element('div', {}, element('h4', {}, isolated(taskName(task))), element('p', {}, slope), drawn);
 }
 
-/** A straight line of the slope through the middle of the points, both in logarithms. @param {{ rank: number, score: number }[]} points @param {number} slope @param {number} ranks */
-function slopeLine(points, slope, ranks) {
-  const [x, y] = [d3.mean(points, (d) => Math.log(d.rank)) ?? 0, d3.mean(points, (d) => Math.log(d.score)) ?? 0];
-  return [1, ranks].map((rank) => ({ rank, score: Math.exp(y + slope * (Math.log(rank) - x)) }));
+/** The line of the mean slope and the mean intercept, which is a natural logarithm. @param {string} task @param {number} ranks */
+function fittedLine(task, ranks) {
+  const fits = model.powerLaw.filter(({ query, slope }) => slope !== null && model.queries[query].task === task);
+  const [slope, intercept] = [d3.mean(fits, (fit) => fit.slope) ?? 0, d3.mean(fits, (fit) => fit.intercept) ?? 0];
+  return [1, ranks].map((rank) => ({ rank, score: Math.exp(intercept + slope * Math.log(rank)) }));
 }
 
 function slopeFigure() {
@@ -141,12 +131,7 @@ function slopeFigure() {
       symbol: { domain: taskSymbols, range: taskSymbols },
       marks: [
         Plot.ruleX([-0.36, -0.34], { stroke: 'var(--soft)', strokeDasharray: '3 3' }),
-        Plot.text(['paper: facts −0.36, reasoning −0.34'], {
-          x: -0.35,
-          frameAnchor: 'top',
-          dy: -12,
-          fill: 'var(--soft)',
-        }),
+        paperLabel(rows),
         Plot.dot(rows, {
           x: 'slope',
           y: 'task',
@@ -176,6 +161,20 @@ function slopeFigure() {
     description,
     draw,
     data: powerLawTable(),
+  });
+}
+
+/** The name of the paper's lines, on the side where the queries' slopes are. @param {{ slope: number | null }[]} rows */
+function paperLabel(rows) {
+  const before = (d3.mean(rows, ({ slope }) => slope) ?? 0) < -0.35;
+  const place = before
+    ? { x: -0.36, dx: -6, textAnchor: /** @type {const} */ ('end') }
+    : { x: -0.34, dx: 6, textAnchor: /** @type {const} */ ('start') };
+  return Plot.text(['paper: facts −0.36, reasoning −0.34'], {
+    ...place,
+    frameAnchor: 'top',
+    dy: -12,
+    fill: 'var(--soft)',
   });
 }
 
