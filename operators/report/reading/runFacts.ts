@@ -1,6 +1,6 @@
 /** What run.json says of a run, as the report shows it. */
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../../schemas/errors.ts';
 import type { ReportQuery, RunFacts } from '../reportModel.ts';
@@ -103,13 +103,13 @@ function factsOf(json: RunJson): RunFacts {
 const reasonsOf = (setAside: Record<string, number>): RunFacts['skipped'] =>
   Object.entries(setAside).flatMap(([reason, documents]) => (documents > 0 ? { reason, documents } : []));
 
-/** A hub name as it is, a folder by its last part. */
-const nameOf = (model: unknown): string =>
-  typeof model !== 'string' || model === ''
-    ? 'a model without a name'
-    : /^[/.]|^\w:/.test(model)
-      ? basename(model)
-      : model;
+/** A hub name as it is; a folder by its last part, or by two where that says no more than that it is a model. */
+function nameOf(model: unknown): string {
+  if (typeof model !== 'string' || model === '') return 'a model without a name';
+  if (!/^[/.]|^\w:/.test(model)) return model;
+  const parts = model.split(/[\\/]+/).filter((part) => part !== '');
+  return parts.slice(/^(model|base|tuned|final)$/i.test(parts[parts.length - 1]) ? -2 : -1).join('/');
+}
 
 const kindOf = (value: unknown): string =>
   typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : 'unknown';

@@ -96,4 +96,4 @@ export function logAxis(side, ticks, text, label) {
 export const centred = { labelAnchor: 'center', labelArrow: 'none' };
 
 /** A tip that stands on the page's paper. */
-export const tip = { fill: 'var(--paper)', stroke: 'var(--soft)' };
+export const tip = { fill: 'var(--paper)', stroke: 'var(--soft)', lineHeight: 1.35 };

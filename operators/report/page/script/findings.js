@@ -11,7 +11,7 @@ export function showMasthead() {
   const base = run.queryModel === null ? '' : `, through the gradients of its base model ${run.model}`;
   byId('deck').textContent =
     `${counted(queries.length)} ${queries.length === 1 ? 'completion' : 'completions'} traced back to ${counted(run.scored)} training documents by ` +
-    `influence functions (${run.preconditioner})${base}. ${run.complete ? '' : 'The run was stopped early: these are the documents scored until then.'}`;
+    `influence functions (${preconditionerName()})${base}. ${run.complete ? '' : 'The run was stopped early: these are the documents scored until then.'}`;
   const sources = new Set(model.sources.map(({ name }) => name)).size;
   /** @type {[string, number | null][]} */
   const numbers = [
@@ -28,11 +28,22 @@ export function showMasthead() {
       element('div', {}, element('dt', {}, name), element('dd', {}, counted(value ?? 0))),
     ),
   );
-  byId('score-preconditioner').textContent = run.preconditioner;
+  byId('score-preconditioner').textContent = preconditionerName();
   if (run.cosine) {
     byId('score-cosine').textContent = ', divided by the norms of both gradients';
     byId('score-unit').textContent = 'no unit: both gradients are divided by their norms';
   }
+}
+
+/** As papers write it. */
+function preconditionerName() {
+  const names = new Map([
+    ['ekfac', 'EK-FAC'],
+    ['kfac', 'K-FAC'],
+    ['diagonal', 'a diagonal curvature'],
+    ['identity', 'plain gradients'],
+  ]);
+  return names.get(model.run.preconditioner) ?? model.run.preconditioner;
 }
 
 /** The unit of a score. */
@@ -52,8 +63,8 @@ function findingItem({ number, finding, statement, figure, paper, verdict, reaso
     element('span', { 'aria-hidden': 'true' }, `${mark} `),
     verdict,
   );
-  const cell = (/** @type {string} */ title, /** @type {string} */ text) =>
-    element('div', { class: 'cell' }, element('b', {}, title), element('strong', {}, text));
+  const cell = (/** @type {string} */ title, /** @type {string} */ text, own = '') =>
+    element('div', { class: `cell ${own}` }, element('b', {}, title), element('p', {}, text));
   return element(
     'li',
     { class: 'finding' },
@@ -66,7 +77,7 @@ function findingItem({ number, finding, statement, figure, paper, verdict, reaso
       element('p', {}, chip),
       element('p', { class: 'note' }, reason),
     ),
-    cell('This run', figure),
+    cell('This run', figure, 'own'),
     cell('The paper', paper),
   );
 }
