@@ -36,11 +36,12 @@ Draw = Callable[[random.Random], Example]
 def main() -> None:
     arguments = argparse.ArgumentParser(description="Fine-tunes the bundled base model to answer questions.")
     arguments.add_argument("--steps", type=int, default=STEPS)
-    steps = arguments.parse_args().steps
-    base, tokenizer = train_model.load("model")
+    arguments.add_argument("--start", choices=["model", "tuned"], default="model", help="tuned goes on from what was fine-tuned before")
+    steps, start = (parsed := arguments.parse_args()).steps, parsed.start
+    base, tokenizer = train_model.load(start)
     began = time.monotonic()
-    model = tune(base, tokenizer, steps).half().float()
-    training = {"command": f"tune_model.py --steps {steps}", "steps": steps, "seconds": round(time.monotonic() - began)}
+    model = tune(base, tokenizer, steps, start).half().float()
+    training = {"command": f"tune_model.py --steps {steps} --start {start}", "steps": steps, "seconds": round(time.monotonic() - began)}
     rows = train_model.read_corpus()
     documents = [train_model.encoded(tokenizer, row["text"]) for row in rows]
     train_model.save(model, tokenizer, "tuned", training | train_model.losses(model, rows, documents))
@@ -49,11 +50,11 @@ def main() -> None:
     evaluate_models.main()
 
 
-def tune(model: LlamaForCausalLM, tokenizer: Tokenizer, steps: int) -> LlamaForCausalLM:
+def tune(model: LlamaForCausalLM, tokenizer: Tokenizer, steps: int, start: str) -> LlamaForCausalLM:
     model.config._attn_implementation = "float32"
     moving = train_model.movers(model, steps, MATRIX_RATE, REST_RATE)
     summed = 0.0
-    for n, batch in zip(range(1, steps + 1), example_batches(tokenizer)):
+    for n, batch in zip(range(1, steps + 1), example_batches(tokenizer, "headwater tuning" if start == "model" else "headwater tuning on")):
         summed += train_model.step(model, moving, [ids for ids, _ in batch], [start for _, start in batch])
         if n % 100 == 0:
             print(f"step {n}/{steps} loss {summed / 100:.4f} nats a token", flush=True)
@@ -61,9 +62,9 @@ def tune(model: LlamaForCausalLM, tokenizer: Tokenizer, steps: int) -> LlamaForC
     return model
 
 
-def example_batches(tokenizer: Tokenizer) -> Iterator[list[tuple[list[int], int]]]:
+def example_batches(tokenizer: Tokenizer, seed: str) -> Iterator[list[tuple[list[int], int]]]:
     """Without end: examples of about equal length together, each with the place where its answer begins."""
-    rng = random.Random("headwater tuning")
+    rng = random.Random(seed)
     kinds = example_kinds()
     while True:
         pool = [pick(kinds, rng)(rng) for _ in range(POOL)]
