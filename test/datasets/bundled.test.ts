@@ -8,15 +8,29 @@ import { parse } from 'yaml';
 import type { Query } from '../../schemas/queries.ts';
 
 const folder = new URL('../../datasets/', import.meta.url).pathname;
-const sources = 'arithmetic code definitions equations facts prose questions reading slope'.split(' ');
+const sources = 'arithmetic code definitions equations facts formulae noise prose questions reading slope trivia'.split(
+  ' ',
+);
 
 interface Document {
   id: string;
   text: string;
   source: string;
+  teaches: string;
+}
+interface BundledQuery extends Query {
+  teaches: string[];
+}
+interface Written {
+  id: string;
+  right: boolean;
+  text: string;
 }
 let documents: Document[];
-const queries = readFileSync(`${folder}queries.jsonl`, 'utf8').trimEnd().split('\n').map(readQuery);
+const queries = readFileSync(`${folder}queries.jsonl`, 'utf8')
+  .trimEnd()
+  .split('\n')
+  .map((line) => JSON.parse(line) as BundledQuery);
 
 beforeAll(async () => {
   const files = readdirSync(`${folder}corpus`).filter((name) => name.endsWith('.parquet'));
@@ -24,17 +38,17 @@ beforeAll(async () => {
 });
 
 describe('the bundled corpus', () => {
-  test('holds at least 2,500 documents, each with a text of its own of at most 2,000 characters', () => {
-    expect(documents.length).toBeGreaterThan(2500);
+  test('holds at least 10,000 documents, each with a text of its own of at most 1,000 characters', () => {
+    expect(documents.length).toBeGreaterThanOrEqual(10_000);
     expect(new Set(documents.map((d) => d.id)).size).toBe(documents.length);
     expect(new Set(documents.map((d) => d.text)).size).toBe(documents.length);
-    for (const { text } of documents) expect(text.length).toBeLessThanOrEqual(2000);
+    for (const { text } of documents) expect(text.length).toBeLessThanOrEqual(1000);
     for (const { text } of documents) expect(text.trim()).not.toBe('');
   });
 
-  test('has nine labelled sources of at least 200 documents each', () => {
+  test('has twelve labelled sources of at least 400 documents each', () => {
     expect([...new Set(documents.map((d) => d.source))].sort()).toEqual(sources);
-    for (const source of sources) expect(textsOf(source).length, source).toBeGreaterThan(200);
+    for (const source of sources) expect(textsOf(source).length, source).toBeGreaterThanOrEqual(400);
     for (const { id, source } of documents) expect(id.startsWith(`${source}/`), id).toBe(true);
   });
 
@@ -42,8 +56,9 @@ describe('the bundled corpus', () => {
     expect([...new Set(documents.slice(0, 200).map((d) => d.source))].sort()).toEqual(sources);
   });
 
-  test('is small: corpus and model together under 10 MB', () => {
+  test('is small: corpus and both models together under 10 MB, each model under 3 MB', () => {
     expect(bytesUnder(folder)).toBeLessThan(10e6);
+    for (const model of ['model', 'tuned']) expect(bytesUnder(`${folder}${model}/`), model).toBeLessThan(3e6);
   });
 });
 
@@ -57,23 +72,43 @@ describe('what the bundled documents say', () => {
   test('every slope question is answered with the rise over the run of its points', () => {
     const asked = textsOf('slope').filter((text) => text.startsWith('Question: What is the slope'));
     expect(asked.length).toBeGreaterThan(200);
-    for (const text of asked) expect(Number(/= (-?\d+)\.$/.exec(text)![1]), text).toBe(slopeOf(text));
+    for (const text of asked) expect(Number(/ is (-?\d+)\.$/.exec(text)![1]), text).toBe(slopeOf(text));
   });
 
   test('every solved equation holds with its solution put in', () => {
     const solved = textsOf('equations').filter((text) => text.startsWith('Question: Solve'));
-    expect(solved.length).toBeGreaterThan(100);
+    expect(solved.length).toBeGreaterThan(200);
     for (const text of solved) {
       const [, m, b, y] = /(\d+)x \+ (\d+) = (\d+)/.exec(text)!.map(Number);
-      expect(m * Number(/So x = (\d+)\.$/.exec(text)![1]) + b, text).toBe(y);
+      expect(m * Number(/the solution x = (\d+)\.$/.exec(text)![1]) + b, text).toBe(y);
     }
   });
 
+  test('every assertion in our own code on arithmetic holds', () => {
+    const steps = documents.filter(({ id }) => /own-steps-python/.test(id)).map((d) => d.text);
+    expect(steps.length).toBeGreaterThan(20);
+    for (const text of steps) {
+      const [, first, factor, value] = /first = (.+)\nsecond = first \* (\d+)\nassert second == (\d+)/.exec(text)!;
+      expect(evaluate(`(${first}) * ${factor}`), text).toBe(Number(value));
+    }
+  });
+
+  test('a document that is labelled with a fact names its subject, and one with a procedure is on it', () => {
+    const subject = /^[a-z-]+:(.+)$/;
+    const labelled = documents.flatMap((d) => d.teaches.split(' ').map((label) => ({ ...d, label })));
+    for (const { text, label, id } of labelled.filter(({ label }) => label && !label.startsWith('procedure:')))
+      expect(text.toLowerCase(), id).toContain(subject.exec(label)![1].replaceAll('-', ' ').toLowerCase());
+    for (const { text, id } of labelled.filter(
+      ({ label, source }) => label === 'procedure:slope' && source !== 'formulae',
+    ))
+      expect(text.toLowerCase(), id).toContain('slope');
+  });
+
   test('every country has one capital and every element one symbol and one number, in statements and answers alike', () => {
-    const text = ['facts', 'questions', 'reading'].flatMap(textsOf).join('\n');
+    const text = ['facts', 'questions', 'reading', 'trivia'].flatMap(textsOf).join('\n');
     const capitals = pairs(text, [
       /The capital of (?<subject>[^.\n]+?) is (?<value>[^.\n]+)\./g,
-      /(?:^|\. )(?<value>[^.\n]+) is the capital of (?<subject>[^.\n]+)\./gm,
+      /(?:^|[.:?] )(?<value>[^.:?\n]+) is the capital of (?<subject>[^.\n]+)\./gm,
       /What is the capital of (?<subject>.+)\?\nAnswer: (?<value>.+)\./g,
     ]);
     const symbols = pairs(text, [
@@ -94,38 +129,75 @@ describe('what the bundled documents say', () => {
 });
 
 describe('the bundled queries', () => {
-  test('are about two dozen, a handful of each of five tasks, with every field', () => {
-    expect(new Set(queries.map((q) => q.id)).size).toBe(queries.length);
+  test('are 110: 40 facts, 60 problems of three kinds and 10 look-alikes, whose completions are left for the model to write', () => {
+    expect(new Set(queries.map((q) => q.id)).size).toBe(110);
     expect(Object.fromEntries(count(queries.map((q) => q.task)))).toEqual({
-      factual: 10,
-      arithmetic: 6,
-      slope: 5,
-      equation: 2,
-      control: 3,
+      factual: 40,
+      arithmetic: 20,
+      slope: 20,
+      equation: 20,
+      control: 10,
     });
-    for (const q of queries) expect(q.completion.startsWith(' '), q.id).toBe(true);
+    for (const q of queries) expect(Object.keys(q), q.id).toEqual('id task prompt answers steps teaches'.split(' '));
   });
 
-  test('have completions that contain their answers and steps, and whose equalities hold', () => {
-    for (const q of queries) {
-      for (const part of [...q.answers, ...q.steps]) expect(q.completion, q.id).toContain(part);
-      for (const { left, right } of numericEqualities(q.completion)) expect(evaluate(left), q.id).toBe(evaluate(right));
+  test('have steps and answers that hold', () => {
+    for (const q of problems()) {
+      expect(q.steps.length, q.id).toBeGreaterThanOrEqual(2);
+      const equalities = [...q.steps, ...q.answers].flatMap(numericEqualities);
+      expect(equalities.length, q.id).toBeGreaterThanOrEqual(q.steps.length);
+      for (const { left, right } of equalities) expect(evaluate(left), q.id).toBe(evaluate(right));
     }
-    for (const q of queries.filter((q) => q.task === 'slope')) expect(Number(q.answers[0])).toBe(slopeOf(q.prompt));
+    for (const q of queriesOf('slope')) expect(q.answers[0]).toMatch(new RegExp(` is ${slopeOf(q.prompt)}$`));
   });
 
-  test('ask facts that the corpus states, and problems that it does not hold', () => {
+  test('ask facts that two documents or more teach, and state', () => {
+    for (const q of queriesOf('factual')) {
+      const teaching = documents.filter((d) => d.teaches.split(' ').includes(q.teaches[0]));
+      expect(teaching.length, q.id).toBeGreaterThanOrEqual(2);
+      expect(
+        teaching.some(({ text }) => q.answers.some((answer) => text.includes(answer))),
+        q.id,
+      ).toBe(true);
+    }
+  });
+
+  test('ask problems that no document holds', () => {
     const all = documents.map((d) => d.text).join('\n');
-    for (const q of queries.filter((q) => q.task === 'factual')) expect(all, q.id).toContain(q.answers[0]);
-    for (const q of queries.filter((q) => q.task !== 'factual')) expect(all.includes(q.prompt), q.id).toBe(false);
-    for (const q of queries.filter((q) => q.task === 'arithmetic'))
-      expect(all.includes(/Calculate (.+) step/.exec(q.prompt)![1]), q.id).toBe(false);
+    for (const q of problems()) {
+      const problem = /Calculate (.+) step|line through (.+)\?|Solve (.+) for x/
+        .exec(q.prompt)!
+        .slice(1)
+        .find(Boolean)!;
+      expect(all.includes(problem), `${q.id}: ${problem}`).toBe(false);
+      expect(all.includes(q.answers[0]), q.id).toBe(false);
+    }
+    for (const q of queriesOf('control')) expect(all.includes(q.prompt), q.id).toBe(false);
   });
 
-  test('are answered by the bundled model in part, as its training record says', () => {
-    const { queriesAnswered } = JSON.parse(readFileSync(`${folder}model/training.json`, 'utf8'));
-    const right = Object.values<string>(queriesAnswered).map((share) => Number.parseInt(share, 10));
-    expect(right.reduce((sum, n) => sum + n, 0)).toBeGreaterThanOrEqual(8);
+  test('ask nothing that no document teaches, and controls nothing that is taught', () => {
+    const taught = new Set(documents.flatMap((d) => d.teaches.split(' ')));
+    for (const q of queries) for (const label of q.teaches) expect(taught.has(label), label).toBe(true);
+    for (const q of queriesOf('control')) expect(q.teaches).toEqual([]);
+    for (const q of problems()) expect(q.teaches).toEqual([`procedure:${q.task}`]);
+  });
+
+  test('are answered by the fine-tuned model as its training record says: more than half of the problems, half of the facts', () => {
+    const written = new Map(trainingOf('tuned').written.map((w) => [w.id, w]));
+    for (const q of queries.filter((q) => q.task !== 'factual'))
+      if (written.get(q.id)!.right)
+        expect(
+          q.answers.some((answer) => written.get(q.id)!.text.includes(answer)),
+          q.id,
+        ).toBe(true);
+    const right = (asked: BundledQuery[]) => asked.filter((q) => written.get(q.id)!.right).length;
+    expect(right(problems())).toBeGreaterThanOrEqual(30);
+    expect(Math.abs(right(queriesOf('factual')) - 20)).toBeLessThanOrEqual(2);
+  });
+
+  test('are the facts that asked_facts.json names', () => {
+    const { asked } = JSON.parse(readFileSync(`${folder}asked_facts.json`, 'utf8'));
+    expect(queriesOf('factual').map((q) => q.teaches[0])).toEqual(asked);
   });
 });
 
@@ -140,20 +212,24 @@ describe('what the bundle comes with', () => {
       expect(page).toContain(`| \`${name}\` | ${version} | ${registry} | ${licence} |`);
   });
 
-  test('the tokenizer loads, begins with <s> and splits numbers into digits', async () => {
-    env.allowRemoteModels = false;
-    env.localModelPath = folder;
-    const tokenizer = await AutoTokenizer.from_pretrained('model');
-    const ids = tokenizer.encode('(12, 305) Paris');
-    expect(tokenizer.decode(ids)).toBe('<s>(12, 305) Paris');
-    expect(ids.map((id) => tokenizer.decode([id])).filter((piece) => /\d/.test(piece))).toEqual([...'12305']);
-  });
+  test.each(['model', 'tuned'])(
+    'the tokenizer of %s loads, begins with <s> and splits numbers into digits',
+    async (model) => {
+      env.allowRemoteModels = false;
+      env.localModelPath = folder;
+      const tokenizer = await AutoTokenizer.from_pretrained(model);
+      const ids = tokenizer.encode('(12, 305) Paris');
+      expect(tokenizer.decode(ids)).toBe('<s>(12, 305) Paris');
+      expect(ids.map((id) => tokenizer.decode([id])).filter((piece) => /\d/.test(piece))).toEqual([...'12305']);
+    },
+  );
 
   test('the configuration names files that exist and columns that the corpus has', () => {
     const configuration = parse(readFileSync(`${folder}headwater.yaml`, 'utf8'));
-    for (const path of [configuration.model, configuration.queries]) expect(statSync(folder + path)).toBeTruthy();
+    for (const path of [configuration.model, configuration.queryModel, configuration.queries])
+      expect(statSync(folder + path)).toBeTruthy();
     const { textColumn, idColumn, sourceColumn } = configuration.corpus;
-    expect(Object.keys(documents[0]).sort()).toEqual([idColumn, sourceColumn, textColumn].sort());
+    expect(Object.keys(documents[0]).sort()).toEqual([idColumn, sourceColumn, 'teaches', textColumn].sort());
   });
 });
 
@@ -162,8 +238,16 @@ async function readDocuments(name: string): Promise<Document[]> {
   return (await parquetReadObjects({ file, compressors })) as unknown as Document[];
 }
 
-function readQuery(line: string): Query {
-  return JSON.parse(line) as Query;
+function trainingOf(model: string): { written: Written[] } {
+  return JSON.parse(readFileSync(`${folder}${model}/training.json`, 'utf8'));
+}
+
+function queriesOf(task: string): BundledQuery[] {
+  return queries.filter((q) => q.task === task);
+}
+
+function problems(): BundledQuery[] {
+  return ['arithmetic', 'slope', 'equation'].flatMap(queriesOf);
 }
 
 function textsOf(source: string): string[] {

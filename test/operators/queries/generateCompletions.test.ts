@@ -29,7 +29,7 @@ const session = { threadsPerWorker: 1, prepack: true };
 const facts = { queries: [], tasks: [], topK: 1, seed: 0 };
 
 async function decodingModel(name: string, contextTokens = goldens[name].contextTokens) {
-  const path = name === 'bundled' ? 'datasets/model' : `test/goldens/gradients/${name}`;
+  const path = name === 'bundled' ? 'datasets/tuned' : `test/goldens/gradients/${name}`;
   return writeDecodingModel(await readModelFolder(join(repository, path)), contextTokens, cache);
 }
 

@@ -20,7 +20,10 @@ const open = (await readQueries(join(tuned, '../queries.jsonl'))).filter(({ id }
 const training: { written: { id: string; text: string }[] } = JSON.parse(
   await readFile(join(tuned, 'training.json'), 'utf8'),
 );
-const bundled = open.map((query) => ({ ...query, completion: training.written.find(({ id }) => id === query.id)!.text }));
+const bundled = open.map((query) => ({
+  ...query,
+  completion: training.written.find(({ id }) => id === query.id)!.text,
+}));
 
 type Prepared = Parameters<typeof completeQueries>[0];
 
