@@ -20,6 +20,17 @@ const variants: [name: string, settings: SampleSettings, sentences: RegExp[]][] 
   ['no source column', { tasks: few, withSources: false }, [/no source column/]],
   ['no tasks', { tasks: [['', 4]] }, [/No query has a task/]],
   ['no answers', { tasks: few, withAnswers: false }, [/No query has answers or steps/]],
+  ['nothing: identical queries', { tasks: few, identical: true }, []],
+  [
+    'nothing: many tasks of long names',
+    {
+      tasks: Array.from({ length: 12 }, (_, i) => [
+        `מטלה task ${i} with a name that is far too long for any axis`,
+        2 + (i % 3),
+      ]),
+    },
+    [],
+  ],
   ['one query', { tasks: [['slope', 1]] }, [/One query has no other/, /no spread between queries/]],
   [
     'constant scores',
@@ -152,7 +163,7 @@ describe.skipIf(chromiumPath === undefined)('the report in Chromium', () => {
     await page.close();
   });
 
-  it.each(variants)('opens and says what is left out: %s', async (name, settings, sentences) => {
+  it.each(variants)('opens and says what is left out with %s', async (name, settings, sentences) => {
     const html = await reportOf(name.replaceAll(' ', '-'), settings);
     for (const view of [{ width: 1280 }, { width: 390, scheme: 'dark' as const }]) {
       const { page, complaints } = await openReport(browser, html, view);

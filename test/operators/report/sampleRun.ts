@@ -15,6 +15,8 @@ export interface SampleSettings {
   withAnswers?: boolean;
   /** Every score the same: no correlation, no slope. */
   constant?: boolean;
+  /** Every query the same: each pair correlates perfectly. */
+  identical?: boolean;
   /** Tables that are not written. */
   without?: TableName[];
 }
@@ -79,7 +81,7 @@ function sampleOf(settings: SampleSettings): Sample {
   return {
     ...{ tasks, queries, topK: settings.topK ?? 60, tokens: settings.tokens ?? 120, without: settings.without ?? [] },
     ...{ withSources: settings.withSources ?? true, withAnswers: settings.withAnswers ?? true },
-    ...{ constant: settings.constant ?? false, random: randomNumbers(7) },
+    ...{ constant: settings.constant ?? false, identical: settings.identical ?? false, random: randomNumbers(7) },
     named: tasks.map(([task]) => task).filter((task) => task !== ''),
   };
 }
@@ -170,15 +172,15 @@ function bm25Rows(sample: Sample): TableRow[] {
   );
 }
 
-function correlationTables({ queries, constant, random, named }: Sample) {
+function correlationTables({ queries, constant, identical, random, named }: Sample) {
   const pairs = queries.flatMap((a, i) => queries.slice(i + 1).map((b) => ({ a, b })));
   const correlations = pairs.map(({ a, b }) => {
     const base = a.task === b.task ? [0.62, 0.71, 0.5, 0.08, 0.2][a.taskIndex % 5] : 0.03;
-    const r = Math.max(-1, Math.min(1, base + 0.25 * (random() - 0.5)));
+    const r = identical ? 1 : Math.max(-1, Math.min(1, base + 0.25 * (random() - 0.5)));
     const of = { query_a: a.id, query_b: b.id, n: corpusDocuments };
     return constant
       ? { ...of, r: null, p: null, significant: null }
-      : { ...of, r, p: 10 ** (-40 * Math.abs(r)), significant: Math.abs(r) > 0.06 };
+      : { ...of, r, p: identical ? 0 : 10 ** (-40 * Math.abs(r)), significant: Math.abs(r) > 0.06 };
   });
   const of = new Map(queries.map(({ id, task }) => [id, task]));
   const sorted = [...named].sort();

@@ -111,7 +111,7 @@ function answerOptions(width, rows) {
           dx: -10,
           fy: 'task',
           frameAnchor: 'left',
-          text: (d) => shortened(taskName(d.task), Math.floor(marginLeft / 7)),
+          text: (d) => shortened(taskName(d.task), Math.floor((marginLeft - 10) / 8)),
           textAnchor: 'end',
           fontWeight: 600,
         },

@@ -130,7 +130,7 @@ function blockMarks(order, cell, marginLeft) {
       text: (d) => shortened(d.name, letters),
       textAnchor: 'end',
     }),
-    Plot.text(named ? readable : [], {
+    Plot.text(named ? readable.filter(({ from, to }) => (to - from) * cell >= 36) : [], {
       ...{ x: (d) => (d.from + d.to) / 2, y: order.length, dy: 14, textAnchor: 'middle' },
       text: (d) => shortened(d.name, Math.floor(((d.to - d.from) * cell) / 7)),
     }),

@@ -7,7 +7,7 @@ const taskColours = {
   light: ['#0b5cad', '#c25700', '#0d7d68', '#7b3f9d', '#806300', '#b0305c', '#555555', '#117a94'],
   dark: ['#86b9f2', '#f2a35e', '#5fd0b5', '#c9a0e6', '#dcc056', '#f08cab', '#b9b9b9', '#6fd0ea'],
 };
-export const taskSymbols = ['circle', 'square', 'triangle', 'diamond', 'star', 'cross', 'wye', 'plus'];
+export const taskSymbols = ['circle', 'square', 'triangle', 'diamond', 'star', 'cross', 'wye', 'diamond2'];
 
 /** From opponents to proponents; the middle is the paper, so that nothing is shown as nothing. */
 const divergingColours = {
