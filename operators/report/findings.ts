@@ -165,7 +165,7 @@ function perNat({ influencePerNat }: FindingTables, classOf: ClassOf): Measured 
     return { missing: 'it takes two factual and two reasoning queries whose completions have a loss' };
   const agreeing = compared.filter(({ facts, reasoning }) => facts && reasoning && reasoning.mean < facts.mean).length;
   const { percent, facts, reasoning } = at;
-  const shown = ({ mean, deviation }: Spread) => `${mean.toPrecision(3)} ± ${deviation.toPrecision(3)}`;
+  const shown = ({ mean, deviation }: Spread) => `${threeDigits(mean)} ± ${threeDigits(deviation)}`;
   return {
     figure:
       `top ${percent} % of positive documents: ${shown(reasoning)} a nat for reasoning, ${shown(facts)} for facts ` +
@@ -174,6 +174,8 @@ function perNat({ influencePerNat }: FindingTables, classOf: ClassOf): Measured 
     reason: `mean and standard deviation over queries at ${percent} %: both must be smaller for reasoning`,
   };
 }
+
+const threeDigits = (value: number): string => value.toLocaleString('en', { maximumSignificantDigits: 3 });
 
 function perNatAt(rows: readonly TableRow[], percent: number, wanted: TaskClass, classOf: ClassOf): number[] {
   return rows

@@ -81,7 +81,7 @@ describe('findings', () => {
     );
     expect(correlated.value).toBeCloseTo(0.35, 12);
     expect(spread.figure).toBe(
-      'top 1 % of positive documents: 1.50 ± 0.500 a nat for reasoning, 4.00 ± 2.00 for facts (smaller at 1 of 2 percentiles)',
+      'top 1 % of positive documents: 1.5 ± 0.5 a nat for reasoning, 4 ± 2 for facts (smaller at 1 of 2 percentiles)',
     );
     expect(answered.figure).toBe(
       'answer in the top 500: 55.0 % (11 of 20) of factual, 7.4 % (2 of 27) of reasoning queries',
