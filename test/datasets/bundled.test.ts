@@ -191,7 +191,7 @@ describe('the bundled queries', () => {
           q.id,
         ).toBe(true);
     const right = (asked: BundledQuery[]) => asked.filter((q) => written.get(q.id)!.right).length;
-    expect(right(problems())).toBeGreaterThanOrEqual(30);
+    expect(right(problems())).toBeGreaterThanOrEqual(48);
     expect(Math.abs(right(queriesOf('factual')) - 20)).toBeLessThanOrEqual(2);
   });
 
