@@ -83,8 +83,16 @@ def write_corpus(rows: list[dict]) -> None:
 
 
 def write_queries() -> None:
-    lines = [json.dumps({name: value for name, value in query.items() if name != "expected"}, ensure_ascii=False) for query in queries()]
+    """With what the fine-tuned model writes as completions, as far as it has been asked (evaluate_models.py)."""
+    training = HERE / "tuned" / "training.json"
+    answered = json.loads(training.read_text(encoding="utf-8")).get("written", []) if training.exists() else []
+    written = {line["id"]: {"completion": line["text"]} for line in answered}
+    lines = [json.dumps(without_expected(query) | written.get(query["id"], {}), ensure_ascii=False) for query in queries()]
     (HERE / "queries.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def without_expected(query: dict) -> dict:
+    return {name: value for name, value in query.items() if name != "expected"}
 
 
 if __name__ == "__main__":

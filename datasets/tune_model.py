@@ -46,8 +46,8 @@ def main() -> None:
     documents = [train_model.encoded(tokenizer, row["text"]) for row in rows]
     train_model.save(model, tokenizer, "tuned", training | train_model.losses(model, rows, documents))
     choose_facts.main()
-    build_corpus.write_queries()
     evaluate_models.main()
+    build_corpus.write_queries()
 
 
 def tune(model: LlamaForCausalLM, tokenizer: Tokenizer, steps: int, start: str) -> LlamaForCausalLM:

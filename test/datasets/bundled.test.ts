@@ -129,7 +129,7 @@ describe('what the bundled documents say', () => {
 });
 
 describe('the bundled queries', () => {
-  test('are 110: 40 facts, 60 problems of three kinds and 10 look-alikes, whose completions are left for the model to write', () => {
+  test('are 110: 40 facts, 60 problems of three kinds and 10 look-alikes, whose completions the fine-tuned model wrote', () => {
     expect(new Set(queries.map((q) => q.id)).size).toBe(110);
     expect(Object.fromEntries(count(queries.map((q) => q.task)))).toEqual({
       factual: 40,
@@ -138,7 +138,10 @@ describe('the bundled queries', () => {
       equation: 20,
       control: 10,
     });
-    for (const q of queries) expect(Object.keys(q), q.id).toEqual('id task prompt answers steps teaches'.split(' '));
+    for (const q of queries)
+      expect(Object.keys(q), q.id).toEqual('id task prompt answers steps teaches completion'.split(' '));
+    const written = trainingOf('tuned').written.map(({ id, text }) => [id, text]);
+    expect(queries.map(({ id, completion }) => [id, completion])).toEqual(written);
   });
 
   test('have steps and answers that hold', () => {
@@ -226,7 +229,7 @@ describe('what the bundle comes with', () => {
 
   test('the configuration names files that exist and columns that the corpus has', () => {
     const configuration = parse(readFileSync(`${folder}headwater.yaml`, 'utf8'));
-    for (const path of [configuration.model, configuration.queryModel, configuration.queries])
+    for (const path of [configuration.model, configuration.queries])
       expect(statSync(folder + path)).toBeTruthy();
     const { textColumn, idColumn, sourceColumn } = configuration.corpus;
     expect(Object.keys(documents[0]).sort()).toEqual([idColumn, sourceColumn, 'teaches', textColumn].sort());

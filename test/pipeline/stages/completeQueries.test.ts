@@ -16,14 +16,8 @@ vi.setConfig({ testTimeout: 60_000 });
 const tuned = join(bundledModel, '../tuned');
 const queryModel = { folder: await readModelFolder(tuned), tokenizer: await loadTokenizer(tuned) };
 const facts = { queries: [], tasks: [], topK: 1, seed: 0 };
-const open = (await readQueries(join(tuned, '../queries.jsonl'))).filter(({ id }) => /^slope-[1-5]$/.test(id));
-const training: { written: { id: string; text: string }[] } = JSON.parse(
-  await readFile(join(tuned, 'training.json'), 'utf8'),
-);
-const bundled = open.map((query) => ({
-  ...query,
-  completion: training.written.find(({ id }) => id === query.id)!.text,
-}));
+const bundled = (await readQueries(join(tuned, '../queries.jsonl'))).filter(({ id }) => /^slope-[1-5]$/.test(id));
+const open = bundled.map((query) => ({ ...query, completion: '' }));
 
 type Prepared = Parameters<typeof completeQueries>[0];
 
