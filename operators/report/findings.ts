@@ -126,11 +126,12 @@ function correlation({ correlationGroups }: FindingTables, classOf: ClassOf): Me
     ['factual', factual],
     ['with look-alikes', alike],
   ] as const;
-  const shown = others.flatMap(([name, mean]) => (mean ? `${name} ${mean.r.toFixed(2)}` : []));
+  const share = ({ significant, pairs }: PairMean) =>
+    `${significant.toLocaleString('en')} of ${pairs.toLocaleString('en')} pairs significant`;
+  const shown = others.flatMap(([name, mean]) => (mean ? `${name} ${mean.r.toFixed(2)} (${share(mean)})` : []));
   const highest = Math.max(...[between, factual].flatMap((mean) => mean?.r ?? []));
-  const share = `${procedure.significant.toLocaleString('en')} of ${procedure.pairs.toLocaleString('en')} pairs significant`;
   return {
-    figure: `mean r ${procedure.r.toFixed(2)} within a procedure (${share}), ${shown.join(', ')}`,
+    figure: `mean r ${procedure.r.toFixed(2)} within a procedure (${share(procedure)}), ${shown.join(', ')}`,
     value: procedure.r - highest,
     reason: 'mean correlation within a procedure less the higher of those between procedures and within facts',
   };

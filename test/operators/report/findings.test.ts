@@ -77,7 +77,8 @@ describe('findings', () => {
   test('give each figure in words, with the paper beside it', () => {
     const [correlated, spread, answered, procedural, drawn] = findings(paper, classOf);
     expect(correlated.figure).toBe(
-      'mean r 0.45 within a procedure (35 of 40 pairs significant), between procedures 0.10, factual 0.05, with look-alikes 0.30',
+      'mean r 0.45 within a procedure (35 of 40 pairs significant), between procedures 0.10 (2 of 20 pairs significant), ' +
+        'factual 0.05 (1 of 45 pairs significant), with look-alikes 0.30 (1 of 5 pairs significant)',
     );
     expect(correlated.value).toBeCloseTo(0.35, 12);
     expect(spread.figure).toBe(
