@@ -229,8 +229,7 @@ describe('what the bundle comes with', () => {
 
   test('the configuration names files that exist and columns that the corpus has', () => {
     const configuration = parse(readFileSync(`${folder}headwater.yaml`, 'utf8'));
-    for (const path of [configuration.model, configuration.queries])
-      expect(statSync(folder + path)).toBeTruthy();
+    for (const path of [configuration.model, configuration.queries]) expect(statSync(folder + path)).toBeTruthy();
     const { textColumn, idColumn, sourceColumn } = configuration.corpus;
     expect(Object.keys(documents[0]).sort()).toEqual([idColumn, sourceColumn, 'teaches', textColumn].sort());
   });
