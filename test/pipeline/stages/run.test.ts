@@ -29,13 +29,16 @@ vi.setConfig({ testTimeout: 120_000 });
 
 /** Digests of every file but run.json, which holds timings. */
 async function digests(folder: string): Promise<Record<string, string>> {
-  const names = (await readdir(folder)).filter((name) => name !== 'run.json').sort();
+  // run.json and the report hold the times that the run took.
+  const names = (await readdir(folder)).filter((name) => !/^(run|report)\./.test(name)).sort();
   const digest = async (name: string) =>
     createHash('sha256')
       .update(await readFile(join(folder, name)))
       .digest('hex');
   return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await digest(name)])));
 }
+
+const parquet = (name: string): string => `${name}.parquet`;
 
 describe('the same tables, byte for byte', () => {
   it('come from one worker and from two, and from any number of credits', async () => {
@@ -60,11 +63,16 @@ describe('the same tables, byte for byte', () => {
       await run(path, [`pool.workers=${workers}`, `pool.credits=${credits}`, `out=${out}`]);
       found.push(await digests(out));
     }
-    expect(Object.keys(found[0])).toEqual(
-      ['bottom_documents', 'correlations', 'influence', 'scores', 'skipped', 'sources', 'top_documents'].map(
-        (name) => `${name}.${name === 'influence' ? 'jsonl' : 'parquet'}`,
+    expect(Object.keys(found[0])).toEqual([
+      ...['answer_tasks', 'answers', 'bm25_documents', 'bottom_documents', 'correlation_groups', 'correlations'].map(
+        parquet,
       ),
-    );
+      ...['duplicates', 'findings'].map(parquet),
+      'influence.jsonl',
+      ...['influence_per_nat', 'influence_per_nat_tasks', 'kind_tasks', 'kinds', 'power_law'].map(parquet),
+      ...['power_law_tasks', 'scores', 'shared_documents', 'skipped'].map(parquet),
+      ...['source_tasks', 'sources', 'top_documents'].map(parquet),
+    ]);
     for (const other of found.slice(1)) expect(other).toEqual(found[0]);
   });
 });
