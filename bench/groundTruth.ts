@@ -32,8 +32,8 @@ const datasets = join(root, 'datasets');
 /** What is said on the command line over datasets/headwater.yaml. */
 const rankings = [
   { name: 'EK-FAC', sets: [] },
-  { name: 'EK-FAC, cosine', sets: ['cosine=true'] },
   { name: 'gradient dot product', sets: ['preconditioner={kind: identity}', 'projection={kind: exact}'] },
+  { name: 'EK-FAC, cosine', sets: ['cosine=true'] },
 ];
 
 const { python } = await benchPaths();
@@ -80,8 +80,8 @@ async function rankAll(): Promise<void> {
 /** Runs the program over the bundled world, where that was not done before; gives the run folder. */
 async function rank(gradients: string, name: string, sets: string[]): Promise<string> {
   const out = runFolder(gradients, name);
-  if (existsSync(join(out, 'run.json'))) return out;
-  const always = ['keepScores=true', 'explain.documents=0', `cache=${join(folder, 'cache')}`];
+  if (await isComplete(out)) return out;
+  const always = ['keepScores=true', 'explain.documents=0', `cache=${join(options.folder, 'cache')}`];
   const set = [...always, ...sets].flatMap((key) => ['--set', key]);
   const program = join(root, 'pipeline', 'headwater.js');
   const configuration = join(datasets, 'headwater.yaml');
@@ -97,6 +97,11 @@ async function rank(gradients: string, name: string, sets: string[]): Promise<st
     ...set,
   ]);
   return out;
+}
+
+async function isComplete(out: string): Promise<boolean> {
+  const file = join(out, 'run.json');
+  return existsSync(file) && JSON.parse(await readFile(file, 'utf8')).complete;
 }
 
 function runFolder(gradients: string, name: string): string {

@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 from transformers import LlamaConfig, LlamaForCausalLM
 from world import GRADIENTS, World, bootstrap, rankings, read_world, rounded, tasks, write
 
-DRAWS = 2000
+DRAWS = 500
 
 
 def main(plan: str, folder: str, out: str) -> None:
@@ -24,7 +24,7 @@ def main(plan: str, folder: str, out: str) -> None:
     world = read_world(plan)
     folders = sorted(path.parent for path in pathlib.Path(folder).glob("*-*/training.json"))
     training = [json.loads((folder / "training.json").read_text(encoding="utf-8")) for folder in folders]
-    losses = {tuple(map(int, folder.name.split("-"))): np.mean(completion_losses(world, folder), axis=0) for folder in folders}
+    losses = {tuple(map(int, folder.name.split("-"))): np.mean(measured(world, folder, pathlib.Path(out).parent), axis=0) for folder in folders}
     halves = sorted(half for half, seed in losses if seed == 0)
     kept = np.array([members_as_mask(world, half) for half in halves])  # (halves, N)
     likelihood = -np.array([losses[half, 0] for half in halves]).T  # (Q, halves)
@@ -35,6 +35,14 @@ def main(plan: str, folder: str, out: str) -> None:
         predicted = {name: [table @ kept.T for table in tables] for name, tables in rankings(world, gradients).items()}
         result["scores"][gradients] = scored(world, predicted, likelihood)
     write(out, result | {"losses": {f"{half}-{seed}": [round(value, 3) for value in found] for (half, seed), found in losses.items()}})
+
+
+def measured(world: World, folder: pathlib.Path, beside: pathlib.Path) -> list[list[float]]:
+    """The losses of a retrained model, from the file that an earlier call left."""
+    file = beside / f"losses-{folder.name}.json"
+    if not file.exists():
+        file.write_text(json.dumps(completion_losses(world, folder)), encoding="utf-8")
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ sys.path.append("datasets")  # of the checkout that the bench runs in
 import train_model  # noqa: E402
 
 CHECKPOINTS = (0.85, 0.92, 1.0)  # of the steps; the learning rate ends at 0
-TWICE = 4
+TWICE = 2
 HALVES = 200
 
 

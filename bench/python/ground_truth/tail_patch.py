@@ -7,7 +7,7 @@ back. A step is one of
     sgd       the learning rate times the negative gradient; the rate is that by which random batches of n move the same share, on average
     recipe    that of datasets/train_model.py: Muon for the matrices inside the layers, Adam for the rest, each at the same share of its
               peak rate; Adam's second moments are those of random batches of ten, Muon's momentum is left out
-for each of several shares. The fine-tuned model is patched with the rankings by its own query gradients, the base model with those by its own.
+The fine-tuned model is patched with the rankings by its own query gradients, the base model with those by its own.
 """
 import sys
 
@@ -17,9 +17,9 @@ from transformers import LlamaForCausalLM
 from world import GRADIENTS, World, bootstrap, rankings, read_world, rounded, tasks, write
 
 sys.path.append("datasets")
-COUNTS = (1, 5, 10)  # documents in the batch of a step
-SHARES = {"gradient": (0.0003, 0.001), "sgd": (0.0003,), "recipe": (0.01, 0.03)}  # of the norm of the weights; of the peak rates of training
-SAMPLE = 64  # random batches that rates and second moments are taken from
+COUNTS = (1, 10)  # documents in the batch of a step
+SHARES = {"gradient": 0.0003, "sgd": 0.0003, "recipe": 0.01}  # of the norm of the weights; of the peak rates of training
+SAMPLE = 32  # random batches that rates and second moments are taken from
 PADDING = 1
 
 
@@ -47,12 +47,14 @@ class Patched:
         return dict(zip(self.parameters, torch.autograd.grad(loss, list(self.parameters.values())), strict=True))
 
     def steps(self, gradient: dict[str, torch.Tensor], n: int) -> dict[str, tuple[float, dict[str, torch.Tensor]]]:
-        """What is added to the weights, as a factor and a direction, by name and share of the step."""
+        """What is added to the weights, as a factor and a direction, by name of the step."""
         length = norm(gradient)
         recipe = self.recipe(gradient)
-        found = {f"gradient {share}": (-share * self.norm / length, gradient) for share in SHARES["gradient"]}
-        found |= {f"sgd {share}": (-share * self.norm / self.mean_norm[n], gradient) for share in SHARES["sgd"]}
-        return found | {f"recipe {share}": (-share, recipe) for share in SHARES["recipe"]}
+        return {
+            "gradient": (-SHARES["gradient"] * self.norm / length, gradient),
+            "sgd": (-SHARES["sgd"] * self.norm / self.mean_norm[n], gradient),
+            "recipe": (-SHARES["recipe"], recipe),
+        }
 
     def recipe(self, gradient: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         matrix_rate, rest_rate = self.peak_rates
@@ -97,13 +99,14 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
     return moved
 
 
-def main(plan: str, out: str) -> None:
+def main(plan: str, out: str, *models: str) -> None:
+    """Of both models, or of those that are named."""
     from train_model import MATRIX_RATE, REST_RATE
 
     torch.set_num_threads(1)
     world = read_world(plan)
     result = {}
-    for gradients in GRADIENTS:
+    for gradients in models or GRADIENTS:
         folder = world.datasets / ("tuned" if gradients == "fine-tuned" else "model")
         rises = measure(Patched(str(folder), world, (MATRIX_RATE, REST_RATE)), world, rankings(world, gradients))
         result[gradients] = summarised(world, rises)

@@ -60,15 +60,21 @@ def read_queries(path: pathlib.Path, run: dict, tokenizer: Tokenizer) -> list[di
 
 
 def rankings(world: World, gradients: str) -> dict[str, list[np.ndarray]]:
-    """(Q, N) scores of every way to rank the corpus: one table each, of the random order DRAWS."""
-    ours = {ranking["name"]: [read_scores(world, ranking["run"])] for ranking in world.plan["rankings"] if ranking["gradients"] == gradients}
+    """(Q, N) scores of every way to rank the corpus: one table each, of the random order DRAWS. A run that is not there yet is left out."""
+    runs = {ranking["name"]: pathlib.Path(ranking["run"]) for ranking in world.plan["rankings"] if ranking["gradients"] == gradients}
+    ours = {name: [read_scores(world, run)] for name, run in runs.items() if is_complete(run)}
     shape = (len(world.queries), len(world.texts))
     return ours | {"BM25": [bm25_scores(world)], "random": [np.random.default_rng(seed).standard_normal(shape) for seed in range(DRAWS)]}
 
 
-def read_scores(world: World, run: str) -> np.ndarray:
+def is_complete(run: pathlib.Path) -> bool:
+    file = run / "run.json"
+    return file.exists() and json.loads(file.read_text(encoding="utf-8"))["complete"]
+
+
+def read_scores(world: World, run: pathlib.Path) -> np.ndarray:
     """(Q, N) from a run's scores.parquet; what was set aside scores nothing."""
-    table = pyarrow.parquet.read_table(pathlib.Path(run) / "scores.parquet", columns=["query_id", "score", "file", "row"])
+    table = pyarrow.parquet.read_table(run / "scores.parquet", columns=["query_id", "score", "file", "row"])
     places = {query["id"]: q for q, query in enumerate(world.queries)}
     scores = np.zeros((len(places), len(world.texts)))
     q = indices(table["query_id"], lambda name: places[name])
