@@ -36,6 +36,12 @@ const rankings = [
   { name: 'EK-FAC, cosine', sets: ['cosine=true'] },
 ];
 
+/** Whose query gradients: of the base, as datasets/headwater.yaml has it, and of the model that wrote the completions, as in the paper. */
+const queryGradients: [string, string[]][] = [
+  ['base', []],
+  ['fine-tuned', ['queryModel=./tuned']],
+];
+
 const { python } = await benchPaths();
 const world = ['corpus/*.parquet', '{model,tuned}/*.{json,safetensors}', 'queries.jsonl'];
 const folder = join(options.folder, await fingerprint(world));
@@ -43,8 +49,6 @@ const plan = join(folder, 'plan.json');
 const result = (step: string) => join(folder, `${step}.json`);
 await mkdir(folder, { recursive: true });
 
-const completions = await rank('fine-tuned', rankings[0].name, rankings[0].sets);
-const queries = await writeCompletedQueries();
 const recipe = ['corpus/*.parquet', 'model/tokenizer.json', 'train_model.py'];
 const halves = join(options.folder, `halves-${await fingerprint(recipe)}-${options.epochs}-epochs`);
 const doing: Record<(typeof steps)[number], () => Promise<void>> = {
@@ -59,7 +63,7 @@ const doing: Record<(typeof steps)[number], () => Promise<void>> = {
       options.json,
     ),
 };
-if (!existsSync(plan)) await writePlan();
+await writePlan();
 for (const step of options.only.split(',')) await doing[step as keyof typeof doing]();
 
 /** Of files of the bundled world, so that nothing stale is used. */
@@ -71,16 +75,14 @@ async function fingerprint(patterns: string[]): Promise<string> {
 }
 
 async function rankAll(): Promise<void> {
-  for (const { name, sets } of rankings) {
-    await rank('fine-tuned', name, sets);
-    await rank('base', name, [...sets, 'queryModel=null', `queries=${queries}`]);
-  }
+  for (const { name, sets } of rankings)
+    for (const [gradients, queryModel] of queryGradients) await rank(gradients, name, [...sets, ...queryModel]);
 }
 
-/** Runs the program over the bundled world, where that was not done before; gives the run folder. */
-async function rank(gradients: string, name: string, sets: string[]): Promise<string> {
+/** Runs the program over the bundled world, where that was not done before. */
+async function rank(gradients: string, name: string, sets: string[]): Promise<void> {
   const out = runFolder(gradients, name);
-  if (await isComplete(out)) return out;
+  if (await isComplete(out)) return;
   const always = ['keepScores=true', 'explain.documents=0', `cache=${join(options.folder, 'cache')}`];
   const set = [...always, ...sets].flatMap((key) => ['--set', key]);
   const program = join(root, 'pipeline', 'headwater.js');
@@ -96,7 +98,6 @@ async function rank(gradients: string, name: string, sets: string[]): Promise<st
     '--quiet',
     ...set,
   ]);
-  return out;
 }
 
 async function isComplete(out: string): Promise<boolean> {
@@ -108,27 +109,12 @@ function runFolder(gradients: string, name: string): string {
   return join(folder, `${name} ${gradients}`.replaceAll(/\W+/g, '-'));
 }
 
-/** The queries with what the fine-tuned model wrote, for runs whose query gradients are the base model's. */
-async function writeCompletedQueries(): Promise<string> {
-  const file = join(folder, 'completed.jsonl');
-  const run = JSON.parse(await readFile(join(completions, 'run.json'), 'utf8'));
-  const written = new Map<string, string>(
-    run.queries.map(({ id, completion }: Record<string, string>) => [id, completion]),
-  );
-  const lines = (await readFile(join(datasets, 'queries.jsonl'), 'utf8')).trim().split('\n');
-  const completed = lines
-    .map((line) => JSON.parse(line))
-    .map((query) => ({ ...query, completion: written.get(query.id) }));
-  await writeFile(file, completed.map((query) => `${JSON.stringify(query)}\n`).join(''));
-  return file;
-}
-
 /** What the Python scripts read: bench/python/ground_truth/world.py says what stands in it. */
 async function writePlan(): Promise<void> {
-  const runs = ['fine-tuned', 'base'].flatMap((gradients) =>
+  const runs = queryGradients.flatMap(([gradients]) =>
     rankings.map(({ name }) => ({ name, gradients, run: runFolder(gradients, name) })),
   );
-  await writeFile(plan, JSON.stringify({ datasets, completions, rankings: runs }, null, 2));
+  await writeFile(plan, JSON.stringify({ datasets, rankings: runs }, null, 2));
 }
 
 function runPython(script: string, ...args: string[]): Promise<void> {

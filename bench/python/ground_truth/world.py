@@ -1,8 +1,8 @@
 """The bundled world as the ground truth needs it: documents with what they teach, queries with what they ask for, and tables of scores.
 
 A plan, written by bench/groundTruth.ts, says where each thing lies:
-    {"datasets": FOLDER, "completions": RUN, "rankings": [{"name", "gradients": "fine-tuned"|"base", "run": RUN}, …]}
-A RUN is a run folder with keepScores; "completions" is the one that says what the fine-tuned model wrote.
+    {"datasets": FOLDER, "rankings": [{"name", "gradients": "base"|"fine-tuned", "run": RUN}, …]}
+A RUN is a run folder with keepScores; the first one also says how documents were cut.
 """
 import json
 import pathlib
@@ -16,7 +16,7 @@ import pyarrow.compute
 import pyarrow.parquet
 from tokenizers import Tokenizer
 
-GRADIENTS = ("fine-tuned", "base")  # whose query gradients a ranking was made with
+GRADIENTS = ("base", "fine-tuned")  # whose query gradients a ranking was made with
 DRAWS = 3  # orders of the corpus that stand for a random ranking
 
 
@@ -34,7 +34,7 @@ class World:
 def read_world(plan_file: str) -> World:
     plan = json.loads(pathlib.Path(plan_file).read_text(encoding="utf-8"))
     world = World(pathlib.Path(plan["datasets"]), plan)
-    run = json.loads((pathlib.Path(plan["completions"]) / "run.json").read_text(encoding="utf-8"))
+    run = json.loads((pathlib.Path(plan["rankings"][0]["run"]) / "run.json").read_text(encoding="utf-8"))
     tokenizer = Tokenizer.from_file(str(world.datasets / "model" / "tokenizer.json"))
     for path in sorted(world.datasets.glob("corpus/*.parquet")):
         world.first_row[path.name] = len(world.texts)
@@ -43,16 +43,13 @@ def read_world(plan_file: str) -> World:
             world.teaches.append(set(row["teaches"].split()))
     context = run["configuration"]["contextTokens"]
     world.documents = [encoding.ids[:context] for encoding in tokenizer.encode_batch(world.texts)]
-    world.queries = read_queries(world.datasets / "queries.jsonl", run, tokenizer)
+    world.queries = read_queries(world.datasets / "queries.jsonl", tokenizer)
     return world
 
 
-def read_queries(path: pathlib.Path, run: dict, tokenizer: Tokenizer) -> list[dict]:
-    """The queries of a file with the completions of a run."""
-    completions = {query["id"]: query["completion"] for query in run["queries"]}
+def read_queries(path: pathlib.Path, tokenizer: Tokenizer) -> list[dict]:
     queries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     for query in queries:
-        query["completion"] = completions[query["id"]]
         query["teaches"] = set(query["teaches"])
         query["prompt_ids"] = tokenizer.encode(query["prompt"]).ids
         query["completion_ids"] = tokenizer.encode(query["completion"], add_special_tokens=False).ids
