@@ -19,6 +19,7 @@ from world import GRADIENTS, World, bootstrap, rankings, read_world, rounded, ta
 sys.path.append("datasets")
 COUNTS = (1, 10)  # documents in the batch of a step
 SHARES = {"gradient": 0.0003, "sgd": 0.0003, "recipe": 0.01}  # of the norm of the weights; of the peak rates of training
+ADAM_SHARE = 0.05  # of a step in the second moments: 1 - β₂ of the training
 SAMPLE = 32  # random batches that rates and second moments are taken from
 PADDING = 1
 
@@ -63,7 +64,9 @@ class Patched:
             if value.dim() == 2 and "embed" not in name and "lm_head" not in name:
                 found[name] = matrix_rate * 0.2 * max(value.shape) ** 0.5 * orthogonalised(value)  # Muon with match_rms_adamw
             else:
-                found[name] = rest_rate * value / (self.second_moments[name].sqrt() + 1e-8)
+                # The step's own share keeps what the sample never saw, such as a rare token, from moving without bound.
+                second = (1 - ADAM_SHARE) * self.second_moments[name] + ADAM_SHARE * value.square()
+                found[name] = rest_rate * value / (second.sqrt() + 1e-8)
         return found
 
     @torch.no_grad()
