@@ -60,6 +60,8 @@ describe('configurationSchema', () => {
       cosine: false,
       topK: 500,
       explain: { documents: 5 },
+      tasks: { factual: ['fact*'], control: ['control*'] },
+      bm25: true,
       keepScores: false,
       operators: [],
       seed: 0,
