@@ -2,7 +2,7 @@
 import { InputError } from '../../schemas/errors.ts';
 import type { AnswerMatcher, OpenMatcher } from '../../schemas/operators.ts';
 import type { Query } from '../../schemas/queries.ts';
-import { type CorpusDocuments, documentAt } from '../report/tables/documentRows.ts';
+import { type CorpusDocuments, documentAt } from '../documents/corpusDocument.ts';
 import matchAnswer from './matchAnswer.ts';
 import type { RankedDocuments } from './rankedHeaps.ts';
 

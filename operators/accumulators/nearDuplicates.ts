@@ -1,7 +1,7 @@
 /** Groups the ranked documents that say nearly the same: MinHash signatures, joined where they agree in most places. */
 import { createHash } from 'node:crypto';
+import { type CorpusDocuments, documentAt } from '../documents/corpusDocument.ts';
 import { splitPieces } from '../documents/splitWords.ts';
-import { type CorpusDocuments, documentAt } from '../report/tables/documentRows.ts';
 import { rankedKeys, type TopDocuments } from './topDocuments.ts';
 
 /** Pieces (words and signs) in a shingle; a text of fewer is one shingle. */

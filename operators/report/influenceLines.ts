@@ -4,7 +4,8 @@
  */
 import type { Query } from '../../schemas/queries.ts';
 import type { RankedDocuments, TopDocuments } from '../accumulators/topDocuments.ts';
-import { type CorpusDocuments, documentAt, rankingStarts } from './tables/documentRows.ts';
+import { type CorpusDocuments, documentAt } from '../documents/corpusDocument.ts';
+import { rankingStarts } from './tables/documentRows.ts';
 
 /** Proponents have positive scores, opponents negative ones; strongest first. `groundtruth` where the query names an answer. */
 export interface InfluenceLine {

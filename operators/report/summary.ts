@@ -4,8 +4,9 @@ import type { DocumentCounts } from '../accumulators/documentCounts.ts';
 import type { RepeatedIds } from '../accumulators/repeatedIds.ts';
 import type { SourceCounts } from '../accumulators/sourceCounts.ts';
 import type { RankedDocuments, TopDocuments } from '../accumulators/topDocuments.ts';
+import { type CorpusDocuments, documentAt } from '../documents/corpusDocument.ts';
 import { cut, lineWidth, oneLine } from './oneLine.ts';
-import { type CorpusDocuments, documentAt, rankingStarts } from './tables/documentRows.ts';
+import { rankingStarts } from './tables/documentRows.ts';
 
 export interface RunResults {
   queries: readonly Query[];

@@ -2,8 +2,8 @@
 import type { TableRow } from '../../../schemas/operators.ts';
 import type { Query } from '../../../schemas/queries.ts';
 import type { AnswerFound, AnswerTask } from '../../accumulators/answersFound.ts';
+import { type CorpusDocuments, documentAt } from '../../documents/corpusDocument.ts';
 import type { Columns } from '../writeTable.ts';
-import { type CorpusDocuments, documentAt } from './documentRows.ts';
 
 export const answerColumns: Columns = {
   query_id: 'string',

@@ -2,8 +2,9 @@
 import type { TableRow } from '../../../schemas/operators.ts';
 import type { Query } from '../../../schemas/queries.ts';
 import type { RankedDocuments } from '../../accumulators/rankedHeaps.ts';
+import { type CorpusDocuments, documentAt } from '../../documents/corpusDocument.ts';
 import type { Columns } from '../writeTable.ts';
-import { type CorpusDocuments, documentAt, rankingStarts, ranksByQuery } from './documentRows.ts';
+import { rankingStarts, ranksByQuery } from './documentRows.ts';
 
 export const bm25Columns: Columns = {
   query_id: 'string',

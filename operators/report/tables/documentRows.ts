@@ -3,26 +3,10 @@ import type { TableRow } from '../../../schemas/operators.ts';
 import type { Query } from '../../../schemas/queries.ts';
 import type { NearDuplicate } from '../../accumulators/nearDuplicates.ts';
 import type { RankedDocuments } from '../../accumulators/rankedHeaps.ts';
+import { type CorpusDocuments, documentAt } from '../../documents/corpusDocument.ts';
 import type { Bm25 } from '../../scores/bm25.ts';
 import type { Columns } from '../writeTable.ts';
 import { type ExplainedDocument, tokenConcentration } from './influenceRows.ts';
-
-/** A document as read again from the corpus; the folds keep keys and scores only. */
-export interface CorpusDocument {
-  id: string;
-  /** Null where no source column is configured. */
-  source: string | null;
-  /** Index into the corpus's list of files. */
-  file: number;
-  /** Row within the file. */
-  row: number;
-  text: string;
-  /** Absent where documents were not labelled. */
-  kind?: string | null;
-}
-
-/** Every ranked document by its key. */
-export type CorpusDocuments = ReadonlyMap<number, CorpusDocument>;
 
 export const documentColumns: Columns = {
   query_id: 'string',
@@ -114,12 +98,6 @@ export function ranksByQuery({ query, rank, key }: RankedDocuments): Map<number,
     ranks[q].set(key[i], rank[i]);
   }
   return ranks;
-}
-
-export function documentAt(documents: CorpusDocuments, key: number): CorpusDocument {
-  const document = documents.get(key);
-  if (document) return document;
-  throw new Error(`the report expected every ranked document to have been read again, got none with key ${key}`);
 }
 
 /** Where the ranking of each query starts and ends: rows rowStart[q] to rowStart[q + 1]. */

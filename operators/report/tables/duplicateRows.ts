@@ -1,8 +1,8 @@
 /** The rows of duplicates: groups of ranked documents that say the same, or nearly. */
 import type { TableRow } from '../../../schemas/operators.ts';
 import type { NearDuplicate } from '../../accumulators/nearDuplicates.ts';
+import { type CorpusDocuments, documentAt } from '../../documents/corpusDocument.ts';
 import type { Columns } from '../writeTable.ts';
-import { type CorpusDocuments, documentAt } from './documentRows.ts';
 
 export const duplicateColumns: Columns = {
   group: 'int32',

@@ -1,8 +1,8 @@
 /** The rows of shared_documents: the documents that stand among the first of two or more queries of a task. */
 import type { TableRow } from '../../../schemas/operators.ts';
 import type { SharedDocument } from '../../accumulators/sharedDocuments.ts';
+import { type CorpusDocuments, documentAt } from '../../documents/corpusDocument.ts';
 import type { Columns } from '../writeTable.ts';
-import { type CorpusDocuments, documentAt } from './documentRows.ts';
 
 export const sharedColumns: Columns = {
   document_id: 'string',

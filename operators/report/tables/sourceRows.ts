@@ -10,8 +10,8 @@ import {
 } from '../../accumulators/overRepresentation.ts';
 import type { SourceCounts } from '../../accumulators/sourceCounts.ts';
 import type { TopDocuments } from '../../accumulators/topDocuments.ts';
+import { type CorpusDocuments, documentAt } from '../../documents/corpusDocument.ts';
 import type { Columns } from '../writeTable.ts';
-import { type CorpusDocuments, documentAt } from './documentRows.ts';
 
 type Label = 'source' | 'kind';
 

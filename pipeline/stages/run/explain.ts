@@ -1,9 +1,9 @@
 /** Explains the first documents of every ranking: gradients once more, with each token's part kept apart. */
 import type { RankedDocuments } from '../../../operators/accumulators/topDocuments.ts';
+import type { CorpusDocument, CorpusDocuments } from '../../../operators/documents/corpusDocument.ts';
 import { fetchedBatch } from '../../../operators/documents/fetchedBatch.ts';
 import { writeTokenModel } from '../../../operators/gradients/gradientModel.ts';
 import { type QueryCache, readProjections } from '../../../operators/queries/queryCache.ts';
-import type { CorpusDocument, CorpusDocuments } from '../../../operators/report/tables/documentRows.ts';
 import type { ExplainedDocument } from '../../../operators/report/tables/influenceRows.ts';
 import type { ExplainSettings, ExplainTask, Explanation } from '../../../operators/scores/explainDocument.ts';
 import { selectWindows } from '../../../operators/tokens/selectWindows.ts';

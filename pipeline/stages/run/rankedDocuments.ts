@@ -1,8 +1,8 @@
 /** Reads the ranked documents again, once each, and says of every one its kind, as the pass over the corpus did. */
 import { type RankedDocuments, rankedKeys, type TopDocuments } from '../../../operators/accumulators/topDocuments.ts';
 import type { Corpus } from '../../../operators/documents/corpus.ts';
+import type { CorpusDocument, CorpusDocuments } from '../../../operators/documents/corpusDocument.ts';
 import { fetchDocuments } from '../../../operators/documents/fetchDocuments.ts';
-import type { CorpusDocument, CorpusDocuments } from '../../../operators/report/tables/documentRows.ts';
 import type { DocumentBatch } from '../../../schemas/batches.ts';
 import { openGraphMaps } from '../../operators/customOperators.ts';
 import { type OpenOperator, openOperator, runChain } from '../../pool/fusedTask.ts';

@@ -6,11 +6,11 @@ import type { RepeatedIds } from '../../../operators/accumulators/repeatedIds.ts
 import type { SourceCounts } from '../../../operators/accumulators/sourceCounts.ts';
 import type { RankedDocuments, TopDocuments } from '../../../operators/accumulators/topDocuments.ts';
 import type { Corpus } from '../../../operators/documents/corpus.ts';
+import type { CorpusDocuments } from '../../../operators/documents/corpusDocument.ts';
 import { writeLines } from '../../../operators/files/wholeFile.ts';
 import type { QueryCache } from '../../../operators/queries/queryCache.ts';
 import { influenceLines } from '../../../operators/report/influenceLines.ts';
 import { scoreMeaning, summary } from '../../../operators/report/summary.ts';
-import type { CorpusDocuments } from '../../../operators/report/tables/documentRows.ts';
 import type { ExplainedDocument } from '../../../operators/report/tables/influenceRows.ts';
 import { scoreColumns, scoreRows } from '../../../operators/report/tables/scoreRows.ts';
 import { skippedColumns, skippedRows } from '../../../operators/report/tables/skippedRows.ts';

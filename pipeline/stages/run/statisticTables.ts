@@ -9,6 +9,7 @@ import { powerLaw } from '../../../operators/accumulators/powerLaw.ts';
 import { sharedDocuments } from '../../../operators/accumulators/sharedDocuments.ts';
 import type { SourceCounts } from '../../../operators/accumulators/sourceCounts.ts';
 import type { RankedDocuments, TopDocuments } from '../../../operators/accumulators/topDocuments.ts';
+import type { CorpusDocuments } from '../../../operators/documents/corpusDocument.ts';
 import { type Finding, findingColumns, findings } from '../../../operators/report/findings.ts';
 import {
   answerColumns,
@@ -22,7 +23,7 @@ import {
   correlationGroupRows,
 } from '../../../operators/report/tables/correlationGroupRows.ts';
 import { correlationColumns, correlationRows } from '../../../operators/report/tables/correlationRows.ts';
-import { type CorpusDocuments, documentColumns, documentRows } from '../../../operators/report/tables/documentRows.ts';
+import { documentColumns, documentRows } from '../../../operators/report/tables/documentRows.ts';
 import { duplicateColumns, duplicateRows } from '../../../operators/report/tables/duplicateRows.ts';
 import {
   influencePerNatColumns,

@@ -1,6 +1,6 @@
 /** Rankings and documents written down for tests. */
 import type { RankedDocuments } from '../../../operators/accumulators/rankedHeaps.ts';
-import type { CorpusDocument } from '../../../operators/report/tables/documentRows.ts';
+import type { CorpusDocument } from '../../../operators/documents/corpusDocument.ts';
 import type { Query } from '../../../schemas/queries.ts';
 
 /** The keys of each query's ranking, the best first. */

@@ -4,7 +4,7 @@ import { documentCounts } from '../../../operators/accumulators/documentCounts.t
 import { repeatedIds } from '../../../operators/accumulators/repeatedIds.ts';
 import { sourceCounts } from '../../../operators/accumulators/sourceCounts.ts';
 import { topDocuments } from '../../../operators/accumulators/topDocuments.ts';
-import type { CorpusDocument } from '../../../operators/report/tables/documentRows.ts';
+import type { CorpusDocument } from '../../../operators/documents/corpusDocument.ts';
 import type { ScoreBatch, SetAside } from '../../../schemas/batches.ts';
 import type { FoldOperator } from '../../../schemas/operators.ts';
 import type { Query } from '../../../schemas/queries.ts';

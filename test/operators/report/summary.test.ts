@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { CorpusDocument } from '../../../operators/documents/corpusDocument.ts';
 import { lineWidth } from '../../../operators/report/oneLine.ts';
 import { summary } from '../../../operators/report/summary.ts';
-import type { CorpusDocument } from '../../../operators/report/tables/documentRows.ts';
 import { queries, results } from './smallRun.ts';
 
 describe('summary', () => {
