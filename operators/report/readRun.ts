@@ -1,16 +1,13 @@
 /** Reads a run folder, run.json and its tables, into the model of the report; tables that a run lacks are said to be left out. */
 import { join } from 'node:path';
-import { columnsRead, type TableName } from './reading/columns.ts';
+import { columnsRead, type RunTables, type TableName } from './reading/columns.ts';
 import { findLeftOut } from './reading/findLeftOut.ts';
 import { giveAnswers } from './reading/giveAnswers.ts';
 import { DocumentIndex, readRankings } from './reading/readRankings.ts';
 import { readStatistics } from './reading/readStatistics.ts';
 import { readRunFacts } from './reading/runFacts.ts';
-import { type RowOf, readTable } from './readTable.ts';
+import { readTable } from './readTable.ts';
 import type { ReportModel } from './reportModel.ts';
-
-/** The rows of each table; null where the folder lacks it. */
-export type RunTables = { [Name in TableName]: RowOf<(typeof columnsRead)[Name]>[] | null };
 
 /** Throws InputError for a folder that is no run's, or holds a table that cannot be read. */
 export async function readRun(folder: string): Promise<ReportModel> {

@@ -1,4 +1,5 @@
 /** The columns that the report reads of each table; other columns are not looked at. */
+import type { RowOf } from '../readTable.ts';
 
 const place = { document_id: 'string', source: 'string?', kind: 'string?', file: 'string', row: 'int64' } as const;
 const influenceRanked = {
@@ -143,3 +144,6 @@ export const columnsRead = {
 } as const;
 
 export type TableName = keyof typeof columnsRead;
+
+/** The rows of each table; null where the folder lacks it. */
+export type RunTables = { [Name in TableName]: RowOf<(typeof columnsRead)[Name]>[] | null };

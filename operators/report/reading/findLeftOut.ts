@@ -1,7 +1,7 @@
 /** Says in a sentence for each section what a run cannot show, and why. */
-import type { RunTables } from '../readRun.ts';
+
 import type { LeftOut, ReportModel, Section } from '../reportModel.ts';
-import type { TableName } from './columns.ts';
+import type { RunTables, TableName } from './columns.ts';
 
 /** Tables that every run of this version writes: where one is missing, the run is older. */
 const expected: [TableName, Section][] = [

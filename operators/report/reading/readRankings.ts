@@ -1,7 +1,7 @@
 /** Turns the tables of ranked documents into rankings that name each document once. */
 
-import type { RunTables } from '../readRun.ts';
 import type { RankedDocument, Rankings, ReportDocument, TokenInfluence } from '../reportModel.ts';
+import type { RunTables } from './columns.ts';
 
 /** Points of a query's curve of influence by rank. */
 const CURVE_POINTS = 40;

@@ -1,5 +1,5 @@
 /** Turns the tables of statistics into the report's: by task where queries have one, over all queries otherwise. */
-import type { RunTables } from '../readRun.ts';
+
 import type {
   AnswerText,
   DuplicateGroup,
@@ -9,6 +9,7 @@ import type {
   PowerLawQuery,
   ReportModel,
 } from '../reportModel.ts';
+import type { RunTables } from './columns.ts';
 import type { DocumentIndex } from './readRankings.ts';
 
 type Statistics = Pick<
