@@ -1,5 +1,4 @@
 /** Says in a sentence for each section what a run cannot show, and why. */
-
 import type { LeftOut, ReportModel, Section } from '../reportModel.ts';
 import type { RunTables, TableName } from './columns.ts';
 
