@@ -5,6 +5,7 @@ import type { Query } from '../../schemas/queries.ts';
 import { type CorpusDocuments, documentAt } from '../documents/corpusDocument.ts';
 import matchAnswer from './matchAnswer.ts';
 import type { RankedDocuments } from './rankedHeaps.ts';
+import { byTask } from './tasks/spread.ts';
 
 /** One text that a query looks for: an alias of its answer, or a step on the way to it. */
 export interface AnswerFound {
@@ -60,15 +61,17 @@ export async function answersFound(
 
 /** By task, in the order of their names. Queries without a task, and tasks without answers and steps, are left out. */
 export function answerTasks(found: readonly AnswerFound[], queries: readonly Pick<Query, 'task'>[]): AnswerTask[] {
-  const byTask = new Map<string, Map<number, AnswerFound[]>>();
-  for (const row of found) {
-    const { task } = queries[row.query];
-    if (task === '') continue;
-    const ofTask = byTask.get(task) ?? new Map<number, AnswerFound[]>();
-    ofTask.set(row.query, [...(ofTask.get(row.query) ?? []), row]);
-    byTask.set(task, ofTask);
-  }
-  return [...byTask].sort(([a], [b]) => (a < b ? -1 : 1)).map(([task, ofTask]) => summed(task, [...ofTask.values()]));
+  const groups = byTask(
+    found,
+    queries.map(({ task }) => task),
+  );
+  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([task, rows]) => summed(task, byQuery(rows)));
+}
+
+function byQuery(rows: AnswerFound[]): AnswerFound[][] {
+  const groups = new Map(rows.map(({ query }) => [query, [] as AnswerFound[]]));
+  for (const row of rows) groups.get(row.query)!.push(row);
+  return [...groups.values()];
 }
 
 function summed(task: string, queries: AnswerFound[][]): AnswerTask {

@@ -93,15 +93,19 @@ function rankQuery(ranked: RankedDocuments, row: number, heaps: Heaps, q: number
   }
 }
 
+/** Where the ranking of each query starts and ends: rows rowStart[q] to rowStart[q + 1]. */
+export function rankingStarts({ query }: RankedDocuments, queries: number): number[] {
+  const starts = Array<number>(queries + 1).fill(query.length);
+  for (let i = query.length - 1; i >= 0; --i) starts[query[i]] = i;
+  for (let q = queries - 1; q >= 0; --q) starts[q] = Math.min(starts[q], starts[q + 1]);
+  return starts;
+}
+
 /** Scores and keys of each query's rows, best first; empty for a query without any. */
-export function rankingsOf(
-  { query, score, key }: RankedDocuments,
-  queries: number,
-): { score: Float64Array; key: Float64Array }[] {
-  let end = 0;
-  return Array.from({ length: queries }, (_, q) => {
-    const start = end;
-    while (end < query.length && query[end] === q) ++end;
-    return { score: score.subarray(start, end), key: key.subarray(start, end) };
-  });
+export function rankingsOf(ranked: RankedDocuments, queries: number): { score: Float64Array; key: Float64Array }[] {
+  const starts = rankingStarts(ranked, queries);
+  return Array.from({ length: queries }, (_, q) => ({
+    score: ranked.score.subarray(starts[q], starts[q + 1]),
+    key: ranked.key.subarray(starts[q], starts[q + 1]),
+  }));
 }

@@ -57,10 +57,15 @@ export async function writeShared(path: string, pieces: Pieces): Promise<void> {
 export type Pieces = Iterable<ArrayBufferView> | AsyncIterable<ArrayBufferView>;
 
 /** Writes each line with a line feed behind it. */
-export async function writeLines(path: string, lines: Iterable<string>): Promise<void> {
+export function writeLines(path: string, lines: Iterable<string>): Promise<void> {
+  return writeText(path, lines, '\n');
+}
+
+/** Writes the pieces one after the other, each with `end` behind it. */
+export async function writeText(path: string, pieces: Iterable<string>, end = ''): Promise<void> {
   const file = await openWholeFile(path);
   try {
-    for (const line of lines) await file.write(`${line}\n`);
+    for (const piece of pieces) await file.write(piece + end);
     await file.commit();
   } finally {
     await file.abandon();

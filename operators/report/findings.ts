@@ -1,5 +1,6 @@
 /** The paper's five findings, measured: what the statistics of this run say of each, and the paper's own figure beside it. */
 import type { TableRow } from '../../schemas/operators.ts';
+import { spreadOf } from '../accumulators/tasks/spread.ts';
 import type { ClassOf, TaskClass } from './taskClass.ts';
 import type { Columns } from './writeTable.ts';
 
@@ -95,8 +96,11 @@ export function findings(tables: FindingTables, classOf: ClassOf): Finding[] {
   });
 }
 
+/** What a finding's line is made of, as it stands in a table too. */
+type FindingLine = Pick<Finding, 'number' | 'finding' | 'figure' | 'reason' | 'paper'> & { verdict: string };
+
 /** Five lines, each with its figure and the paper's. */
-export function findingLines(found: readonly Finding[]): string[] {
+export function findingLines(found: readonly FindingLine[]): string[] {
   return found.map(({ number, finding, figure, reason, paper, verdict }) => {
     const measured = verdict === 'cannot be said' ? reason : figure;
     return `${number}. ${finding}, ${verdict}: ${measured} (paper: ${paper})`;
@@ -192,9 +196,8 @@ interface Spread {
 /** Null for fewer than two values, or a mean of 0. */
 function spread(values: number[]): Spread | null {
   if (values.length < 2) return null;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return mean > 0 ? { mean, deviation: Math.sqrt(squares / (values.length - 1)) } : null;
+  const { mean, standardDeviation } = spreadOf(values);
+  return mean > 0 ? { mean, deviation: standardDeviation! } : null;
 }
 
 function answers({ answerTasks }: FindingTables, classOf: ClassOf): Measured {

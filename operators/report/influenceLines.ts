@@ -3,9 +3,9 @@
  * (PAIR-code/pretraining-tda, README, "TDA method results"), which opens the file as it is.
  */
 import type { Query } from '../../schemas/queries.ts';
+import { rankingStarts } from '../accumulators/rankedHeaps.ts';
 import type { RankedDocuments, TopDocuments } from '../accumulators/topDocuments.ts';
 import { type CorpusDocuments, documentAt } from '../documents/corpusDocument.ts';
-import { rankingStarts } from './tables/documentRows.ts';
 
 /** Proponents have positive scores, opponents negative ones; strongest first. `groundtruth` where the query names an answer. */
 export interface InfluenceLine {

@@ -1,5 +1,4 @@
 /** Reads a table of a run folder back into rows of the declared types; what the file holds is not trusted. */
-import { access } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
   type AsyncBuffer,
@@ -10,6 +9,7 @@ import {
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { InputError } from '../../schemas/errors.ts';
+import { exists } from '../files/exists.ts';
 import type { Columns, ColumnType } from './writeTable.ts';
 
 interface TypeOf {
@@ -34,13 +34,7 @@ export type RowOf<C extends Columns> = { -readonly [Name in keyof C]: Value<C[Na
  * the file lacks is null. Throws InputError for a file that is no such table.
  */
 export async function readTable<const C extends Columns>(path: string, columns: C): Promise<RowOf<C>[] | null> {
-  if (
-    !(await access(path).then(
-      () => true,
-      () => false,
-    ))
-  )
-    return null;
+  if (!(await exists(path))) return null;
   const rows = await readRows(path, columns);
   const checks = Object.entries(columns).map(([name, declared]) => checkOf(path, name, declared));
   return rows.map((row, r) => Object.fromEntries(checks.map((check) => check(row, r))) as RowOf<C>);

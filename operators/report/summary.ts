@@ -1,12 +1,12 @@
 /** The summary that a run ends with on the terminal: the first queries with their top documents, and what was counted. */
 import type { Query } from '../../schemas/queries.ts';
 import type { DocumentCounts } from '../accumulators/documentCounts.ts';
+import { rankingStarts } from '../accumulators/rankedHeaps.ts';
 import type { RepeatedIds } from '../accumulators/repeatedIds.ts';
 import type { SourceCounts } from '../accumulators/sourceCounts.ts';
 import type { RankedDocuments, TopDocuments } from '../accumulators/topDocuments.ts';
 import { type CorpusDocuments, documentAt } from '../documents/corpusDocument.ts';
 import { cut, lineWidth, oneLine } from './oneLine.ts';
-import { rankingStarts } from './tables/documentRows.ts';
 
 export interface RunResults {
   queries: readonly Query[];

@@ -1,9 +1,9 @@
 /** Writes a run's report from its tables: report.html, one page that opens offline, and report.json with all that it is made from. */
 import { join } from 'node:path';
-import { openWholeFile } from '../files/wholeFile.ts';
+import { writeText } from '../files/wholeFile.ts';
 import { renderReport } from './page/renderReport.ts';
 import { readRun } from './readRun.ts';
-import type { ReportModel } from './reportModel.ts';
+import type { Finding, ReportModel } from './reportModel.ts';
 
 export interface WrittenReport {
   /** Paths. */
@@ -11,6 +11,8 @@ export interface WrittenReport {
   json: string;
   /** Of the page. */
   bytes: number;
+  /** As findings.parquet has them; none of a run that is older than that table. */
+  findings: Finding[];
 }
 
 /** Throws InputError for a folder that is no run's, ResourceError where the files cannot be written. */
@@ -19,19 +21,9 @@ export async function writeReport(folder: string): Promise<WrittenReport> {
   const html = join(folder, 'report.html');
   const json = join(folder, 'report.json');
   const page = renderReport(model);
-  await writeWhole(json, jsonPieces(model));
-  await writeWhole(html, [page]);
-  return { html, json, bytes: Buffer.byteLength(page) };
-}
-
-async function writeWhole(path: string, pieces: Iterable<string>): Promise<void> {
-  const file = await openWholeFile(path);
-  try {
-    for (const piece of pieces) await file.write(piece);
-    await file.commit();
-  } finally {
-    await file.abandon();
-  }
+  await writeText(json, jsonPieces(model));
+  await writeText(html, [page]);
+  return { html, json, bytes: Buffer.byteLength(page), findings: model.findings };
 }
 
 /** Lists element by element: the texts of many queries' documents make a string longer than one may be. */

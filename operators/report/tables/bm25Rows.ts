@@ -1,10 +1,10 @@
 /** The rows of bm25_documents: what shared words alone would rank, beside each document's place by influence. */
 import type { TableRow } from '../../../schemas/operators.ts';
 import type { Query } from '../../../schemas/queries.ts';
-import type { RankedDocuments } from '../../accumulators/rankedHeaps.ts';
+import { type RankedDocuments, rankingStarts } from '../../accumulators/rankedHeaps.ts';
 import { type CorpusDocuments, documentAt } from '../../documents/corpusDocument.ts';
 import type { Columns } from '../writeTable.ts';
-import { rankingStarts, ranksByQuery } from './documentRows.ts';
+import { ranksByQuery } from './documentRows.ts';
 
 export const bm25Columns: Columns = {
   query_id: 'string',

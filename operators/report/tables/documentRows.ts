@@ -99,11 +99,3 @@ export function ranksByQuery({ query, rank, key }: RankedDocuments): Map<number,
   }
   return ranks;
 }
-
-/** Where the ranking of each query starts and ends: rows rowStart[q] to rowStart[q + 1]. */
-export function rankingStarts({ query }: RankedDocuments, queries: number): number[] {
-  const starts = Array<number>(queries + 1).fill(query.length);
-  for (let i = query.length - 1; i >= 0; --i) starts[query[i]] = i;
-  for (let q = queries - 1; q >= 0; --q) starts[q] = Math.min(starts[q], starts[q + 1]);
-  return starts;
-}

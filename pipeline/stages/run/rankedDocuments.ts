@@ -3,6 +3,7 @@ import { type RankedDocuments, rankedKeys, type TopDocuments } from '../../../op
 import type { Corpus } from '../../../operators/documents/corpus.ts';
 import type { CorpusDocument, CorpusDocuments } from '../../../operators/documents/corpusDocument.ts';
 import { fetchDocuments } from '../../../operators/documents/fetchDocuments.ts';
+import { fetchedBatch } from '../../../operators/documents/fetchedBatch.ts';
 import type { DocumentBatch } from '../../../schemas/batches.ts';
 import { openGraphMaps } from '../../operators/customOperators.ts';
 import { type OpenOperator, openOperator, runChain } from '../../pool/fusedTask.ts';
@@ -15,8 +16,7 @@ export async function rankedDocuments(
   top: TopDocuments,
   bm25: RankedDocuments,
 ): Promise<CorpusDocuments> {
-  const keys = Float64Array.from(new Set([...rankedKeys(top), ...bm25.key])).sort();
-  const fetched = await fetchDocuments(corpus, prepared.configuration.corpus, keys);
+  const fetched = await fetchDocuments(corpus, prepared.configuration.corpus, rankedKeys(top, bm25));
   const documents = new Map<number, CorpusDocument>();
   for (const [key, document] of fetched) {
     const file = corpus.files.findLastIndex(({ rowStart }) => rowStart <= key);
@@ -53,14 +53,9 @@ function batchOf(batch: number, documents: [key: number, document: CorpusDocumen
   const fetched = documents.map(([, document]) => document);
   const sources = fetched.map(({ source }) => source);
   return {
-    batch,
-    key: Float64Array.from(documents, ([key]) => key),
+    ...fetchedBatch(batch, new Map(documents)),
     file: Uint32Array.from(fetched, ({ file }) => file),
     row: Float64Array.from(fetched, ({ row }) => row),
-    id: fetched.map(({ id }) => id),
     source: sources.every((source) => source === null) ? null : sources.map((source) => source ?? ''),
-    setAside: [],
-    extra: {},
-    text: fetched.map(({ text }) => text),
   };
 }

@@ -103,33 +103,33 @@ export class RunFolder {
   /** Writes every table, then run.json, then the report of them: a folder with run.json is whole. */
   async write(run: Finished): Promise<{ exitCode: number; summary: string }> {
     const top = run.folds.top.result() as TopDocuments;
-    const documents = await rankedDocuments(
-      this.prepared,
-      this.corpus,
-      top,
-      run.folds.bm25.result() as RankedDocuments,
-    );
+    const bm25 = run.folds.bm25.result() as RankedDocuments;
+    const documents = await rankedDocuments(this.prepared, this.corpus, top, bm25);
     await this.closeGrowing();
     const explained = await run.explain(top, documents, this.files);
     run.clock.lap('explain');
-    const { tables, found } = await statisticTables(this.prepared, run, { documents, explained, files: this.files });
-    for (const { name, columns, rows } of tables) await this.table(name, columns, rows);
+    const ranked = { top, bm25, documents, explained, files: this.files };
+    for (const { name, columns, rows } of await statisticTables(this.prepared, run, ranked))
+      await this.table(name, columns, rows);
     await this.lines('influence.jsonl', influenceLines(top, this.prepared.queries, documents));
     for (const fold of run.custom) await this.custom(fold);
     run.clock.lap('write');
     await this.writeRunJson(run);
     const report = await writeReport(this.prepared.configuration.out);
     run.clock.lap('report');
-    return {
-      exitCode: 0,
-      summary: this.summary(run, documents, [...this.closingLines(run), ...reportLines(report, found)]),
-    };
+    const closing = [...this.closingLines(run), ...reportLines(report)];
+    return { exitCode: 0, summary: this.summary(run, top, documents, closing) };
   }
 
-  private summary({ folds }: Finished, documents: CorpusDocuments, closing: string[]): string {
+  private summary(
+    { folds }: Finished,
+    topDocuments: TopDocuments,
+    documents: CorpusDocuments,
+    closing: string[],
+  ): string {
     const text = summary({
       queries: this.prepared.queries,
-      topDocuments: folds.top.result() as TopDocuments,
+      topDocuments,
       documents,
       counts: folds.counts.result() as DocumentCounts,
       repeatedIds: folds.repeated.result() as RepeatedIds,

@@ -10,7 +10,7 @@ import { sharedDocuments } from '../../../operators/accumulators/sharedDocuments
 import type { SourceCounts } from '../../../operators/accumulators/sourceCounts.ts';
 import type { RankedDocuments, TopDocuments } from '../../../operators/accumulators/topDocuments.ts';
 import type { CorpusDocuments } from '../../../operators/documents/corpusDocument.ts';
-import { type Finding, findingColumns, findings } from '../../../operators/report/findings.ts';
+import { findingColumns, findings } from '../../../operators/report/findings.ts';
 import {
   answerColumns,
   answerRows,
@@ -70,25 +70,23 @@ export interface StatisticTable {
 
 /** What the end of a run knows of the ranked documents, beside the folds. */
 export interface Ranked {
+  top: TopDocuments;
+  bm25: RankedDocuments;
   documents: CorpusDocuments;
   explained: ExplainedDocument[];
   /** The corpus's files, in its order. */
   files: string[];
 }
 
-/** The tables in the order they are written, and the findings, which are one of them. */
-export async function statisticTables(
-  prepared: Prepared,
-  run: Finished,
-  ranked: Ranked,
-): Promise<{ tables: StatisticTable[]; found: Finding[] }> {
+/** The tables in the order they are written; the findings are the last, drawn from the others. */
+export async function statisticTables(prepared: Prepared, run: Finished, ranked: Ranked): Promise<StatisticTable[]> {
   const tables = [
     ...(await documentTables(prepared, run, ranked)),
     ...explanationTables(prepared, ranked),
     ...correlationTables(prepared, run),
-    ...influenceTables(prepared, run),
+    ...influenceTables(prepared, run, ranked),
     ...labelTables(prepared, run, ranked),
-    ...(await answerTables(prepared, run, ranked)),
+    ...(await answerTables(prepared, ranked)),
   ];
   const rowsOf = (name: string) => [...tables.find((table) => table.name === name)!.rows];
   const found = findings(
@@ -101,21 +99,17 @@ export async function statisticTables(
     },
     taskClasses(prepared.configuration.tasks),
   );
-  return { tables: [...tables, table('findings', findingColumns, found as unknown as TableRow[])], found };
+  return [...tables, table('findings', findingColumns, found as unknown as TableRow[])];
 }
 
 const table = (name: string, columns: Columns, rows: Iterable<TableRow>): StatisticTable => ({ name, columns, rows });
-
-const topOf = ({ folds }: Finished) => folds.top.result() as TopDocuments;
 
 /** The rankings themselves, by influence and by words, what they share and what repeats in them. */
 async function documentTables(
   { queries, facts }: Prepared,
   run: Finished,
-  { documents, explained, files }: Ranked,
+  { top, bm25, documents, explained, files }: Ranked,
 ): Promise<StatisticTable[]> {
-  const top = topOf(run);
-  const bm25 = run.folds.bm25.result() as RankedDocuments;
   const repeated = nearDuplicates(top, documents);
   const words = run.words === null ? undefined : openBm25(await readBm25Settings(run.words));
   const notes = { bm25: words, bm25Documents: bm25, duplicates: repeated };
@@ -150,8 +144,7 @@ function correlationTables({ queries }: Prepared, { folds }: Finished): Statisti
   ];
 }
 
-function influenceTables({ queries }: Prepared, run: Finished): StatisticTable[] {
-  const top = topOf(run);
+function influenceTables({ queries }: Prepared, run: Finished, { top }: Ranked): StatisticTable[] {
   const nats = queries.map((_, q) => run.queries?.loss[q] ?? null);
   const shares = influencePerNat(top, run.folds.distribution.result() as InfluenceDistribution[], nats);
   const laws = powerLaw(top, queries.length);
@@ -163,9 +156,12 @@ function influenceTables({ queries }: Prepared, run: Finished): StatisticTable[]
   ];
 }
 
-function labelTables({ queries, configuration }: Prepared, run: Finished, { documents }: Ranked): StatisticTable[] {
+function labelTables(
+  { queries, configuration }: Prepared,
+  run: Finished,
+  { top, documents }: Ranked,
+): StatisticTable[] {
   const { topK } = configuration;
-  const top = topOf(run);
   const sources = [top, run.folds.sources.result() as SourceCounts, queries, documents, topK] as const;
   const kindsByKey = new Map([...documents].flatMap(([key, { kind }]) => (kind ? [[key, kind]] : [])));
   const kinds = [top, run.folds.kinds.result() as KindCounts, queries, kindsByKey, topK] as const;
@@ -179,11 +175,10 @@ function labelTables({ queries, configuration }: Prepared, run: Finished, { docu
 
 async function answerTables(
   { queries, custom }: Prepared,
-  run: Finished,
-  { documents, files }: Ranked,
+  { top, documents, files }: Ranked,
 ): Promise<StatisticTable[]> {
   const { operator, spec } = custom.matcher ?? {};
-  const found = await answersFound(topOf(run).top, queries, documents, operator, spec?.settings);
+  const found = await answersFound(top.top, queries, documents, operator, spec?.settings);
   return [
     table('answers', answerColumns, answerRows(found, queries, documents, files)),
     table('answer_tasks', answerTaskColumns, [...answerTaskRows(answerTasks(found, queries))]),
