@@ -8,7 +8,10 @@ export type SetAsideReason =
   | 'one token'
   | 'invalid text'
   | 'not finite'
-  | 'operator';
+  | 'operator'
+  | 'crash'
+  | 'deadline'
+  | 'unreadable';
 
 /** A document that was read and not scored. */
 export interface SetAside {
@@ -20,6 +23,9 @@ export interface SetAside {
   /** What a person needs to know beyond the reason: the operator's name, the number that was not finite. */
   detail: string;
 }
+
+/** Reasons that are a document's fault or a machine's, where the others only say that there is nothing to score. */
+export const badRowReasons: readonly SetAsideReason[] = ['invalid text', 'not finite', 'operator', 'crash', 'deadline'];
 
 /** A column that a custom operator adds; it travels with its documents to the folds. */
 export type ExtraColumn = Float64Array | string[];

@@ -32,9 +32,21 @@ const corpus = z
       .enum(['fail', 'skip'])
       .default('fail')
       .meta({ description: 'what an unreadable file does: end the run, or be counted and passed over' }),
+    onBadRow: z.enum(['setAside', 'fail']).default('setAside').meta({
+      description:
+        'what a document does that is not valid text, gives no finite score or makes an operator fail: be set aside, or end the run',
+    }),
     invalidText: z.enum(['setAside', 'replace']).default('setAside').meta({
       description: 'what text that is not UTF-8, or holds NUL, does: leave its document out, or become U+FFFD',
     }),
+    manifest: filled.optional().meta({
+      description: 'SHA-256 of every file, as sha256sum prints them, checked before a file is read',
+      defaultText: 'none',
+      values: 'path',
+    }),
+    readSeconds: whole(1, 86_400)
+      .default(120)
+      .meta({ description: 'seconds that one read of a file may take before the file counts as unreadable' }),
   })
   .meta({ description: 'the pretraining documents' });
 
@@ -206,9 +218,41 @@ const slice = z
     tokens: whole(1, 100_000_000)
       .default(4096)
       .meta({ description: 'tokens in a slice at most, as estimated from its text' }),
+    rows: whole(1, 1_000_000_000)
+      .default(512)
+      .meta({ description: 'rows of a file after which a slice ends whatever it holds: where shards may meet' }),
   })
   .prefault({})
   .meta({ description: 'what travels as one batch: sorted by length inside, so that little is padded' });
+
+const maxSkipped = z
+  .strictObject({
+    share: z.number().min(0).max(1).default(0.1).meta({ description: 'of the documents read' }),
+    documents: whole(0, Number.MAX_SAFE_INTEGER)
+      .optional()
+      .meta({ description: 'documents, whatever share that is', defaultText: 'none: share' }),
+  })
+  .prefault({})
+  .meta({ description: 'how much may be set aside before a run that is done ends with exit code 4' });
+
+const checkpoint = z
+  .strictObject({
+    seconds: positive.default(60).meta({ description: 'seconds between checkpoints: what a kill can cost' }),
+  })
+  .prefault({})
+  .meta({ description: 'what a run that was stopped goes on from' });
+
+const supervisor = z
+  .strictObject({
+    maxCrashes: whole(0, 1_000_000)
+      .default(30)
+      .meta({ description: 'deaths of the compute process after which the run ends with exit code 70' }),
+    batchSeconds: whole(1, 604_800).default(900).meta({
+      description: 'seconds without progress on the batches in flight after which the compute process is ended',
+    }),
+  })
+  .prefault({})
+  .meta({ description: 'the process that starts the computing one again' });
 
 export const configurationSchema = z
   .strictObject({
@@ -272,6 +316,9 @@ export const configurationSchema = z
       .default(512)
       .meta({ description: 'tokens in one gradient call at most, padding counted; one window always fits' }),
     slice,
+    maxSkipped,
+    checkpoint,
+    supervisor,
     pool,
     out: filled
       .optional()

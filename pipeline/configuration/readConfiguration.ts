@@ -112,7 +112,11 @@ function withAbsolutePaths(checked: Checked, folder: string, name: string): Conf
     folder,
     model: modelIn(checked.model),
     ...(checked.queryModel === undefined ? {} : { queryModel: modelIn(checked.queryModel) }),
-    corpus: { ...checked.corpus, files: checked.corpus.files.map((entry) => absoluteGlob(entry, folder)) },
+    corpus: {
+      ...checked.corpus,
+      files: checked.corpus.files.map((entry) => absoluteGlob(entry, folder)),
+      ...(checked.corpus.manifest === undefined ? {} : { manifest: absolute(checked.corpus.manifest) }),
+    },
     queries: isUrl(checked.queries) ? checked.queries : absolute(checked.queries),
     operators: checked.operators.map(({ path, settings }) => ({ path: absolute(path), settings })),
     out: absolute(checked.out ?? `runs/${name}`),
