@@ -18,19 +18,19 @@ export interface WholeFile {
  * Throws ResourceError, from here and from every method, when the disk or the rights do not suffice.
  */
 export async function openWholeFile(path: string, partial = `${path}.partial`): Promise<WholeFile> {
-  const handle = await named(path, () => open(partial, 'w'));
+  const handle = await namedWrite(path, () => open(partial, 'w'));
   let last: Promise<void> = Promise.resolve();
   let pending = true;
   return {
     write(bytes) {
-      last = last.then(() => named(path, () => handle.appendFile(bytes)));
+      last = last.then(() => namedWrite(path, () => handle.appendFile(bytes)));
       last.catch(() => {}); // met again by commit, when nobody awaits this write
       return last;
     },
     async commit() {
       await last;
       pending = false;
-      await named(path, () => publish(handle, partial, path));
+      await namedWrite(path, () => publish(handle, partial, path));
     },
     async abandon() {
       if (!pending) return;
@@ -90,7 +90,8 @@ async function syncFolder(folder: string): Promise<void> {
   await handle?.close();
 }
 
-async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
+/** Throws what `work` throws as ResourceError that names `path`. */
+export async function namedWrite<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {

@@ -3,16 +3,18 @@ import type { ScoreBatch } from '../../schemas/batches.ts';
 import { InputError } from '../../schemas/errors.ts';
 import type { FoldOperator, RunFacts } from '../../schemas/operators.ts';
 
-/** A fold that has been opened; the state is plain data. */
+/** A fold that has been opened. */
 export interface OpenFold {
   name: string;
+  /** Plain data; a checkpoint's takes its place when a run goes on. */
   state: unknown;
   add(batch: ScoreBatch): void;
+  /** Adds a later part of the corpus, folded elsewhere. */
+  merge(later: unknown): void;
   result(): unknown;
 }
 
 export function openFold(fold: FoldOperator, settings: unknown, facts: RunFacts): OpenFold {
-  const state = fold.empty(settings, facts);
   const named = <T>(what: string, run: () => T): T => {
     try {
       return run();
@@ -20,10 +22,12 @@ export function openFold(fold: FoldOperator, settings: unknown, facts: RunFacts)
       throw new InputError(`fold ${fold.name} failed ${what}: ${(cause as Error)?.message ?? cause}`, { cause });
     }
   };
-  return {
+  const open: OpenFold = {
     name: fold.name,
-    state,
-    add: (batch) => named(`on batch ${batch.batch}`, () => fold.add(state, batch)),
-    result: () => named('to give its result', () => fold.result(state)),
+    state: fold.empty(settings, facts),
+    add: (batch) => named(`on batch ${batch.batch}`, () => fold.add(open.state, batch)),
+    merge: (later) => named('to merge two parts', () => fold.merge(open.state, later)),
+    result: () => named('to give its result', () => fold.result(open.state)),
   };
+  return open;
 }
