@@ -29,6 +29,25 @@ export class Credits {
   }
 }
 
+/** Credits of which one alone is there until the flow has passed what it must be careful with. */
+export class CarefulCredits extends Credits {
+  private held: number;
+  private readonly until: number;
+
+  /** `until`: the key at which care ends; `from`: the key at which the flow begins. */
+  constructor(count: number, until: number, from: number) {
+    super(from < until ? 1 : count);
+    this.held = from < until ? count - 1 : 0;
+    this.until = until;
+  }
+
+  /** All documents before `key` have been folded. */
+  passed(key: number): void {
+    if (key < this.until) return;
+    for (; this.held > 0; this.held--) this.give();
+  }
+}
+
 /** The items of `source`, each pulled only once a credit is there for it. Ends early, between two items, when `signal` aborts. */
 export async function* paced<T>(source: AsyncIterable<T>, credits: Credits, signal: AbortSignal): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();

@@ -1,12 +1,12 @@
 /** Lets batches pass in reading order, whatever order the pool finishes them in: folds then give the same bits for any pool. */
 import { Observable, type OperatorFunction } from 'rxjs';
 
-/** Holds back each batch until all before it have passed; with n credits at most n − 1 wait. Batches are numbered 0, 1, 2 … */
-export function inReadingOrder<T extends { batch: number }>(): OperatorFunction<T, T> {
+/** Holds back each batch until all before it have passed; with n credits at most n − 1 wait. Batches are numbered first, first + 1 … */
+export function inReadingOrder<T extends { batch: number }>(first = 0): OperatorFunction<T, T> {
   return (source) =>
     new Observable((subscriber) => {
       const early = new Map<number, T>();
-      let next = 0;
+      let next = first;
       return source.subscribe({
         next(batch) {
           early.set(batch.batch, batch);

@@ -1,8 +1,8 @@
 /** The whole flow on one screen: documents through the pool to scores, folded in reading order. Read this file first. */
-import { concatMap, finalize, from, map, mergeMap, type Observable, tap } from 'rxjs';
+import { concatMap, finalize, from, map, mergeMap, type Observable } from 'rxjs';
 import { setAsideNotFinite } from '../operators/scores/setAsideNotFinite.ts';
 import type { DocumentBatch, ScoreBatch } from '../schemas/batches.ts';
-import { Credits, paced } from './credits.ts';
+import { type Credits, paced } from './credits.ts';
 import { inReadingOrder } from './inReadingOrder.ts';
 import type { OpenFold } from './operators/folds.ts';
 import type { Observer } from './operators/loadOperator.ts';
@@ -11,8 +11,9 @@ import { type OpenOperator, runChain } from './pool/fusedTask.ts';
 
 /** What flows, and through what. */
 export interface Flow {
-  /** Numbered in reading order. */
+  /** Numbered in reading order, from `firstBatch` on. */
   documents: AsyncIterable<DocumentBatch>;
+  firstBatch: number;
   /** Maps over documents that run on the main thread. */
   documentMaps: OpenOperator[];
   /** Adjacent pool operators as one task: token windows, projected gradients, scores. */
@@ -22,28 +23,29 @@ export interface Flow {
   /** RxJS operators that look on. */
   observers: Observer[];
   folds: OpenFold[];
-  /** Takes each batch once it is folded: writes what was set aside, and scores where they are kept. */
+  /**
+   * Takes each batch in the same tick in which it was folded, so that between two ticks folds and sink have the same batches: notes what
+   * was set aside, and scores where they are kept, and writes a checkpoint when it is time.
+   */
   sink: (batch: ScoreBatch) => Promise<void>;
-  /** Batches in flight at once. */
-  credits: number;
+  /** One per batch in flight. */
+  credits: Credits;
   /** Aborting ends the flow after the batches in flight. */
   signal: AbortSignal;
 }
 
 /** Emits each batch when every fold has taken it. */
 export function influenceGraph(flow: Flow): Observable<ScoreBatch> {
-  const credits = new Credits(flow.credits);
+  const { credits } = flow;
   return from(paced(flow.documents, credits, flow.signal)).pipe(
     concatMap((documents) => runChain<DocumentBatch>(flow.documentMaps, documents)),
     mergeMap((documents) => flow.pool(documents)),
-    inReadingOrder(),
+    inReadingOrder(flow.firstBatch),
     concatMap((scores) => runChain<ScoreBatch>(flow.scoreMaps, scores)),
     map(setAsideNotFinite),
     lookOn(flow.observers),
-    tap((scores) => {
-      for (const fold of flow.folds) fold.add(scores);
-    }),
     concatMap(async (scores) => {
+      for (const fold of flow.folds) fold.add(scores);
       await flow.sink(scores);
       credits.give();
       return scores;

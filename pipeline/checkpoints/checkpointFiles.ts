@@ -31,7 +31,6 @@ export interface Tally {
   lost: number;
   /** Documents whose invalid text was replaced by U+FFFD. */
   replaced: number;
-  tokens: number;
   /** How long the pass has taken, over all processes. */
   seconds: number;
 }

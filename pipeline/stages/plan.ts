@@ -117,7 +117,7 @@ async function readPlaces(
   const first = Math.min(settings.skip, corpus.rows);
   const rows = Math.min(settings.limit ?? corpus.rows, corpus.rows - first);
   const places = Math.min(samplePlaces, Math.max(1, Math.floor(rows / (sampleDocuments / samplePlaces))));
-  const each = { documents: Math.ceil(sampleDocuments / places), tokens: slice.tokens };
+  const each = { ...slice, documents: Math.ceil(sampleDocuments / places) };
   const slices: DocumentBatch[] = [];
   for (let place = 0; place < places; place++) {
     const key = first + Math.floor((place * rows) / places);

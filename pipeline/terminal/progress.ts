@@ -4,8 +4,8 @@ import { printableLine, printableText } from '../../operators/report/printableTe
 
 /** What a stage tells of its progress. */
 export interface Progress {
-  /** Begins a stage, and ends the one before it. */
-  stage(name: string, total?: number, unit?: string): void;
+  /** Begins a stage, and ends the one before it. `done`: items that an earlier process has done. */
+  stage(name: string, total?: number, unit?: string, done?: number): void;
   /** Adds what was done since the last call: items of the stage's unit, and tokens where they are what takes the time. */
   advance(step: Step): void;
   /** Ends the stage with a line that says what it did. */
@@ -46,9 +46,9 @@ function lineProgress(stream: NodeJS.WriteStream, now: () => number): ShownProgr
   let shownAt = 0;
   const log = (line: string): void => void stream.write(`${printableText(line)}\n`);
   const progress: ShownProgress = {
-    stage(name, total, unit) {
+    stage(name, total, unit, before) {
       progress.done();
-      stage = openStage(name, total, unit, now());
+      stage = openStage(name, total, unit, before, now());
       shownAt = now();
       log(`${stage.name}: ${total === undefined ? 'begins' : `${count(total)} ${stage.unit}`}`);
     },
@@ -86,9 +86,9 @@ function barProgress(stream: NodeJS.WriteStream, now: () => number): ShownProgre
     stage = null;
   };
   const progress: ShownProgress = {
-    stage(name, total, unit) {
+    stage(name, total, unit, before) {
       progress.done();
-      const opened = openStage(name, total, unit, now());
+      const opened = openStage(name, total, unit, before, now());
       stage = opened;
       bars = openBar(stream, () => `${opened.name} ${barOf(opened)}${stateOf(opened, now())}`);
     },
@@ -127,6 +127,8 @@ interface Stage {
   /** What is counted: documents, layers. */
   unit: string;
   total: number | undefined;
+  /** Done before this process began. */
+  before: number;
   items: number;
   tokens: number;
   startedAt: number;
@@ -134,9 +136,9 @@ interface Stage {
   marks: ({ at: number } & Step)[];
 }
 
-function openStage(name: string, total: number | undefined, unit: string | undefined, at: number): Stage {
-  const marks = [{ at, items: 0, tokens: 0 }];
-  return { name: printableLine(name), unit: unit ?? 'documents', total, items: 0, tokens: 0, startedAt: at, marks };
+function openStage(name: string, total: number | undefined, unit = 'documents', before = 0, at = 0): Stage {
+  const marks = [{ at, items: before, tokens: 0 }];
+  return { name: printableLine(name), unit, total, before, items: before, tokens: 0, startedAt: at, marks };
 }
 
 function advance(stage: Stage, step: Step, at: number): void {
@@ -165,8 +167,9 @@ function speedsOf(unit: string, items: number, tokens: number, tokenRate: number
   return `${rate(items)} ${unit}/s${tokens > 0 ? `, ${rate(tokenRate)} tokens/s` : ''}`;
 }
 
-function endOf({ unit, items, tokens, startedAt }: Stage, at: number): string {
+function endOf({ unit, before, items: all, tokens, startedAt }: Stage, at: number): string {
   const seconds = (at - startedAt) / 1000;
+  const items = all - before;
   const speeds = speedsOf(unit, items / seconds, tokens, tokens / seconds);
   const counted = `${count(items)} ${unit}${tokens > 0 ? `, ${count(tokens)} tokens` : ''}`;
   return `${counted} in ${duration(seconds)}${seconds > 0 ? ` (${speeds})` : ''}`;

@@ -1,5 +1,6 @@
 import { lastValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { Credits } from '../../pipeline/credits.ts';
 import { type Flow, influenceGraph } from '../../pipeline/influenceGraph.ts';
 import type { DocumentBatch, ScoreBatch } from '../../schemas/batches.ts';
 
@@ -30,6 +31,7 @@ function flow(change: Partial<Flow> = {}): { flow: Flow; folded: number[]; close
   const fold = {
     name: 'keys',
     state: null,
+    merge() {},
     add: (batch: ScoreBatch) => folded.push(...batch.key),
     result: () => folded,
   };
@@ -37,13 +39,14 @@ function flow(change: Partial<Flow> = {}): { flow: Flow; folded: number[]; close
     for (let turn = 0; turn < (7 * slice.batch) % 5; turn++) await new Promise(setImmediate);
     return scored(slice);
   };
-  const parts = { documentMaps: [], scoreMaps: [], observers: [], folds: [fold], sink: async () => {}, credits: 4 };
-  return { flow: { documents: source(), pool, ...parts, signal: running, ...change }, folded, closed };
+  const parts = { documentMaps: [], scoreMaps: [], observers: [], folds: [fold], sink: async () => {} };
+  const graph = { documents: source(), firstBatch: 0, pool, ...parts, credits: new Credits(4), signal: running };
+  return { flow: { ...graph, ...change }, folded, closed };
 }
 
 describe('influenceGraph', () => {
   it.each([1, 2, 4, 100])('folds in reading order with %i credits', async (credits) => {
-    const { flow: graph, folded } = flow({ credits });
+    const { flow: graph, folded } = flow({ credits: new Credits(credits) });
     const passed = await lastValueFrom(influenceGraph(graph).pipe(toArray()));
     expect(passed.map(({ batch }) => batch)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(folded).toEqual(Array.from({ length: 16 }, (_, key) => key));
@@ -67,7 +70,7 @@ describe('influenceGraph', () => {
       if (slice.batch === 2) throw new Error('the pool broke');
       return scored(slice);
     };
-    const { flow: graph, closed } = flow({ pool, credits: 1 });
+    const { flow: graph, closed } = flow({ pool, credits: new Credits(1) });
     await expect(lastValueFrom(influenceGraph(graph))).rejects.toThrow('the pool broke');
     await new Promise(setImmediate);
     expect(closed.source).toBe(true);

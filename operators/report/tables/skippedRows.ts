@@ -1,18 +1,35 @@
-/** The rows of skipped: every document that was read and not scored, with the reason. */
+/** The rows of skipped: every document that was read and not scored, and every row that could not be read, with the reason. */
 import type { SetAside } from '../../../schemas/batches.ts';
 import type { TableRow } from '../../../schemas/operators.ts';
+import type { LostRows } from '../../documents/readRows.ts';
 import type { Columns } from '../writeTable.ts';
 
 export const skippedColumns: Columns = {
   file: 'string',
   row: 'int64',
-  document_id: 'string',
+  /** From `row` on: 1 for a document, more where a stretch of a file could not be read. Their sum is what the run skipped. */
+  rows: 'int64',
+  /** Null where it could not be read. */
+  document_id: 'string?',
   reason: 'string',
   /** What a person needs beyond the reason: an operator's name, the number that was not finite. */
   detail: 'string',
 };
 
-export function* skippedRows(setAside: Iterable<SetAside>, files: readonly string[]): Generator<TableRow> {
+export function* skippedRows(
+  setAside: Iterable<SetAside>,
+  lost: Iterable<LostRows>,
+  files: readonly string[],
+): Generator<TableRow> {
+  for (const { path, rowStart, rowEnd, reason } of lost)
+    yield {
+      file: path,
+      row: rowStart,
+      rows: rowEnd - rowStart,
+      document_id: null,
+      reason: 'unreadable',
+      detail: reason,
+    };
   for (const { file, row, id, reason, detail } of setAside)
-    yield { file: files[file], row, document_id: id, reason, detail };
+    yield { file: files[file], row, rows: 1, document_id: id, reason, detail };
 }

@@ -24,7 +24,7 @@ interface Place {
 
 /**
  * The first `explain.documents` of either end of each ranking. None where a custom operator stands between documents and scores, whose
- * work is not known token by token, and none where the user asks to stop meanwhile: the tables are written without.
+ * work is not known token by token. Throws the signal's reason where the user asks to stop meanwhile.
  */
 export async function explainRankings(
   prepared: Prepared,
@@ -41,7 +41,7 @@ export async function explainRankings(
   const spec = { module: builtIn('scores/explainDocument'), settings: await explainSettings(prepared, cache, join) };
   const explained: ExplainedDocument[] = [];
   hooks.progress.stage('tokens and layers', places.size);
-  const work = withPool(prepared, hooks, (pool) =>
+  await withPool(prepared, hooks, (pool) =>
     inFlight(places, 2 * pool.workers, async ([key, found]) => {
       const document = documents.get(key)!;
       const windows = windowsOf(prepared, key, document);
@@ -59,15 +59,8 @@ export async function explainRankings(
       hooks.progress.advance({ items: 1, tokens: ids.length });
     }),
   );
-  const complete = await work.then(
-    () => true,
-    (error) => {
-      if (hooks.signal.aborted) return false;
-      throw error;
-    },
-  );
   hooks.progress.done();
-  return complete ? inRankOrder(explained, prepared) : [];
+  return inRankOrder(explained, prepared);
 }
 
 /** The pool finishes documents in any order; tables do not depend on it. */

@@ -1,5 +1,5 @@
-/** The run folder: tables that grow while the corpus streams, tables of what the folds hold at the end, and run.json. */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+/** The run folder: the tables of what a pass met and of what its folds hold, and run.json. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DocumentCounts } from '../../../operators/accumulators/documentCounts.ts';
 import type { RepeatedIds } from '../../../operators/accumulators/repeatedIds.ts';
@@ -15,17 +15,11 @@ import type { ExplainedDocument } from '../../../operators/report/tables/influen
 import { scoreColumns, scoreRows } from '../../../operators/report/tables/scoreRows.ts';
 import { skippedColumns, skippedRows } from '../../../operators/report/tables/skippedRows.ts';
 import { writeReport } from '../../../operators/report/writeReport.ts';
-import {
-  type Columns,
-  inferColumns,
-  openTable,
-  type TableWriter,
-  writeTable,
-} from '../../../operators/report/writeTable.ts';
+import { type Columns, inferColumns, writeTable } from '../../../operators/report/writeTable.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
-import type { ScoreBatch } from '../../../schemas/batches.ts';
-import { UsageError } from '../../../schemas/errors.ts';
+import type { Configuration } from '../../../schemas/configuration.ts';
 import type { TableRow } from '../../../schemas/operators.ts';
+import type { RunIdentity } from '../../checkpoints/runIdentity.ts';
 import type { OpenFold } from '../../operators/folds.ts';
 import { projectionCosts } from '../captureLines.ts';
 import { coverageLines } from '../coverage.ts';
@@ -45,59 +39,21 @@ export interface Finished extends Streamed {
   explain(top: TopDocuments, documents: CorpusDocuments, files: string[]): Promise<ExplainedDocument[]>;
 }
 
-/**
- * Opens the run folder. An earlier run's tables stay until new ones take their place; throws UsageError for a folder that holds
- * something else.
- */
-export async function openRunFolder(prepared: Prepared, corpus: Corpus): Promise<RunFolder> {
-  const { out, keepScores } = prepared.configuration;
-  const earlier = await earlierTables(out);
-  await mkdir(out, { recursive: true });
-  const skipped = await openTable(join(out, 'skipped.parquet'), skippedColumns);
-  const scores = keepScores ? await openTable(join(out, 'scores.parquet'), scoreColumns) : null;
-  return new RunFolder(prepared, corpus, skipped, scores, earlier);
-}
-
-/** The files that an earlier run's run.json lists. */
-async function earlierTables(out: string): Promise<string[]> {
-  const names = await readdir(out).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [] as string[];
-    if (error.code === 'ENOTDIR')
-      throw new UsageError(`out: expected a folder, got the file ${out}: name another with --out`);
-    throw error;
-  });
-  if (names.every((name) => name.endsWith('.partial'))) return [];
-  const text = await readFile(join(out, 'run.json'), 'utf8').catch(() => '{}');
-  const { tables } = JSON.parse(text) as { tables?: string[] };
-  if (tables) return tables.filter((name) => names.includes(name));
-  throw new UsageError(
-    `out: expected an empty folder or an earlier run's, got ${out} with ${names.slice(0, 3).join(', ')} and no run.json: name another with --out`,
-  );
-}
-
 export class RunFolder {
   private readonly prepared: Prepared;
   private readonly corpus: Corpus;
+  private readonly identity: RunIdentity;
   private readonly files: string[];
-  private readonly skipped: TableWriter;
-  private readonly scores: TableWriter | null;
+  /** The files of the run that was here before. */
   private readonly earlier: string[];
   private readonly tables: string[] = [];
 
-  constructor(prepared: Prepared, corpus: Corpus, skipped: TableWriter, scores: TableWriter | null, earlier: string[]) {
+  constructor(prepared: Prepared, corpus: Corpus, identity: RunIdentity, earlier: string[]) {
     this.prepared = prepared;
     this.corpus = corpus;
+    this.identity = identity;
     this.files = corpus.files.map(({ path }) => path);
-    this.skipped = skipped;
-    this.scores = scores;
     this.earlier = earlier;
-  }
-
-  /** Appends a batch's rows to the tables that grow. */
-  async take(batch: ScoreBatch): Promise<void> {
-    for (const row of skippedRows(batch.setAside, this.files)) await this.skipped.append(row);
-    if (!this.scores) return;
-    for (const row of scoreRows(batch, this.prepared.queries, this.files)) await this.scores.append(row);
   }
 
   /** Writes every table, then run.json, then the report of them: a folder with run.json is whole. */
@@ -105,7 +61,7 @@ export class RunFolder {
     const top = run.folds.top.result() as TopDocuments;
     const bm25 = run.folds.bm25.result() as RankedDocuments;
     const documents = await rankedDocuments(this.prepared, this.corpus, top, bm25);
-    await this.closeGrowing();
+    await this.journaled(run);
     const explained = await run.explain(top, documents, this.files);
     run.clock.lap('explain');
     const ranked = { top, bm25, documents, explained, files: this.files };
@@ -118,7 +74,9 @@ export class RunFolder {
     const report = await writeReport(this.prepared.configuration.out);
     run.clock.lap('report');
     const closing = [...this.closingLines(run), ...reportLines(report)];
-    return { exitCode: 0, summary: this.summary(run, top, documents, closing) };
+    const over = overBudget(this.prepared.configuration.maxSkipped, run);
+    if (over) closing.unshift(over);
+    return { exitCode: over ? OVER_BUDGET : 0, summary: this.summary(run, top, documents, closing) };
   }
 
   private summary(
@@ -138,20 +96,28 @@ export class RunFolder {
     return [text, ...coverageLines(this.prepared.coverage), ...closing].join('\n');
   }
 
-  /** Leaves no half-written table behind; does nothing after `write`. */
-  async close(): Promise<void> {
-    await this.skipped.abandon();
-    await this.scores?.abandon();
+  /** The tables of what the pass met row by row. */
+  private async journaled({ entries }: Streamed): Promise<void> {
+    const { files } = this;
+    const { queries, configuration } = this.prepared;
+    await this.table(
+      'skipped',
+      skippedColumns,
+      rowsOf(entries(), ({ setAside, lost }) => skippedRows(setAside, lost, files)),
+    );
+    if (!configuration.keepScores) return;
+    await this.table(
+      'scores',
+      scoreColumns,
+      rowsOf(entries(), ({ scores }) => (scores ? scoreRows(scores, queries, files) : [])),
+    );
   }
 
-  private async closeGrowing(): Promise<void> {
-    await this.skipped.close();
-    this.tables.push('skipped.parquet');
-    await this.scores?.close();
-    if (this.scores) this.tables.push('scores.parquet');
-  }
-
-  private async table(name: string, columns: Columns, rows: Iterable<TableRow>): Promise<void> {
+  private async table(
+    name: string,
+    columns: Columns,
+    rows: Iterable<TableRow> | AsyncIterable<TableRow>,
+  ): Promise<void> {
     await writeTable(join(this.prepared.configuration.out, `${name}.parquet`), columns, rows);
     this.tables.push(`${name}.parquet`);
   }
@@ -171,7 +137,9 @@ export class RunFolder {
 
   private async writeRunJson(run: Finished): Promise<void> {
     const { configuration, coverage, folder, queries, tokenizer, pool } = this.prepared;
-    const { read, lost, replaced, complete, clock } = run;
+    const { tally, clock } = run;
+    const { read, lost, replaced } = tally;
+    const counts = run.folds.counts.result() as DocumentCounts;
     const nats = queries.map(({ id, task, prompt, completion }, q) => {
       return {
         id,
@@ -184,12 +152,12 @@ export class RunFolder {
     });
     const description = {
       headwater: packageJson.version,
-      complete,
+      complete: true,
       score: scoreMeaning,
       counts: {
-        ...(run.folds.counts.result() as DocumentCounts),
-        read,
-        lost,
+        ...counts,
+        read: read + lost,
+        setAside: { ...counts.setAside, unreadable: lost },
         replaced,
         badFiles: this.corpus.badFiles,
       },
@@ -199,6 +167,7 @@ export class RunFolder {
       projection: run.queries?.layers && projectionCosts(coverage.modules, run.queries.layers),
       configuration,
       pool,
+      identity: this.identity,
       fingerprints: {
         model: await folder.fingerprint(),
         tokenizer: tokenizer.fingerprint,
@@ -215,10 +184,8 @@ export class RunFolder {
     for (const name of stale) await rm(join(out, name), { force: true });
   }
 
-  private closingLines({ complete, lost, replaced, clock }: Finished): string[] {
+  private closingLines({ tally: { lost, replaced }, clock }: Finished): string[] {
     const lines: string[] = [];
-    if (!complete)
-      lines.push('stopped early: the tables hold the documents scored until then (run.json: "complete": false)');
     if (lost > 0) lines.push(`${lost.toLocaleString('en')} rows lost in files that broke while being read`);
     if (replaced > 0) lines.push(`${replaced.toLocaleString('en')} documents had invalid text replaced by U+FFFD`);
     for (const { path, reason } of this.corpus.badFiles) lines.push(`passed over ${path}: ${reason}`);
@@ -226,4 +193,24 @@ export class RunFolder {
     lines.push(`time: ${seconds.join(', ')}`, `results in ${this.prepared.configuration.out}`, '');
     return lines;
   }
+}
+
+async function* rowsOf<T>(entries: AsyncIterable<T>, rows: (entry: T) => Iterable<TableRow>): AsyncGenerator<TableRow> {
+  for await (const entry of entries) yield* rows(entry);
+}
+
+const OVER_BUDGET = 4;
+
+/** What to say where more was skipped than the configuration allows; null where it was not. */
+function overBudget({ share, documents }: Configuration['maxSkipped'], { tally, folds }: Streamed): string | null {
+  const { scored } = folds.counts.result() as DocumentCounts;
+  const rows = tally.read + tally.lost;
+  const skipped = rows - scored;
+  const allowed = documents ?? Math.floor(share * rows);
+  if (skipped <= allowed) return null;
+  const limit = documents === undefined ? `maxSkipped.share: ${share}` : `maxSkipped.documents: ${documents}`;
+  return (
+    `${skipped.toLocaleString('en')} of ${rows.toLocaleString('en')} documents were set aside, more than the ${allowed.toLocaleString('en')} that ` +
+    `${limit} allows: skipped.parquet says why, document by document; the other tables are whole`
+  );
 }

@@ -249,10 +249,10 @@ describe('the query cache', () => {
 });
 
 describe('a run that is stopped', () => {
-  it('keeps what was scored until then and says that it is not complete', async () => {
-    const folder = await smallFolder();
-    const many = Array.from({ length: 200 }, (_, i) => ({ ...someDocuments[i % 7], id: `d${i}` }));
-    const path = await writeWorld(folder, { slice: { documents: 2 } }, many);
+  const many = Array.from({ length: 200 }, (_, i) => ({ ...someDocuments[i % 7], id: `d${i}` }));
+
+  /** Hooks that stop the run once so many documents have been scored. */
+  function stoppingAt(documents: number) {
     const stop = new AbortController();
     const hooks = quietHooks(stop.signal);
     let [scoring, seen] = [false, 0];
@@ -261,15 +261,22 @@ describe('a run that is stopped', () => {
     };
     hooks.progress.advance = ({ items }) => {
       if (scoring) seen += items;
-      if (seen >= 22) stop.abort();
+      if (seen >= documents) stop.abort(new Error('stopped by the test'));
     };
-    const { out, summary } = await run(path, [], hooks);
-    const { complete, counts } = await readJson(out, 'run.json');
-    expect(complete).toBe(false);
-    expect(counts.scored).toBeGreaterThanOrEqual(20);
-    expect(counts.scored).toBeLessThan(200);
-    expect(await readTable(out, 'scores')).toHaveLength(2 * counts.scored);
-    expect(summary).toContain('stopped early');
+    return hooks;
+  }
+
+  it('goes on from its checkpoint to the same tables, byte for byte', async () => {
+    const folder = await smallFolder();
+    const path = await writeWorld(folder, { slice: { documents: 2 } }, many);
+    const whole = await run(path, [`out=${join(folder, 'whole')}`]);
+    for (const documents of [22, 60])
+      await expect(run(path, [], stoppingAt(documents))).rejects.toThrow('stopped by the test');
+    const hooks = quietHooks();
+    const { out } = await run(path, [], hooks);
+    expect(hooks.lines.join()).toMatch(/going on from the checkpoint behind row \d\d+ of the corpus/);
+    expect(await digests(out)).toEqual(await digests(whole.out));
+    expect((await readJson(out, 'run.json')).counts).toEqual((await readJson(whole.out, 'run.json')).counts);
   });
 });
 

@@ -1,0 +1,116 @@
+/** Begins a run in its folder, or goes on with the one that the folder holds, or finds that it is done. */
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expectFingerprint } from '../../operators/files/differingKeys.ts';
+import { writeLines } from '../../operators/files/wholeFile.ts';
+import { IntegrityError, UsageError } from '../../schemas/errors.ts';
+import { canonicalJson } from '../../schemas/fingerprint.ts';
+import { type Checkpoint, latestCheckpoint } from './checkpointFiles.ts';
+import type { RunIdentity } from './runIdentity.ts';
+
+export interface BegunRun {
+  /** Where checkpoints are written. */
+  checkpoints: string;
+  /** What to go on from; null at the beginning. */
+  from: Checkpoint | null;
+  /** Files of the run that was here before, which stay until new ones take their place. */
+  earlier: string[];
+}
+
+export interface BeginSettings {
+  /** False: what is there is begun again. */
+  resume: boolean;
+  log(line: string): void;
+}
+
+/**
+ * Null where the folder holds the whole result of this very run. Throws IntegrityError, with the keys that differ, where it holds another
+ * run, whole or not, and no checkpoint that can be used; UsageError where it holds something else.
+ */
+export async function beginRun(
+  out: string,
+  identity: RunIdentity,
+  { resume, log }: BeginSettings,
+): Promise<BegunRun | null> {
+  const checkpoints = checkpointFolder(out);
+  const begun = await readBegun(checkpoints);
+  const done = await readDone(out, begun !== null);
+  const earlier = begun?.earlier ?? done?.tables ?? [];
+  if (resume && begun) {
+    expectSame(`the unfinished run in ${out} was`, begun.identity, identity, 'gives up what it has done');
+    return { checkpoints, from: await latestCheckpoint(checkpoints, log), earlier };
+  }
+  if (resume && done) {
+    if (!done.identity) throw olderRun(out);
+    expectSame(`the run in ${out} was`, canonicalJson(done.identity), identity, 'replaces it');
+    return null;
+  }
+  await endRun(out);
+  await mkdir(checkpoints, { recursive: true });
+  await writeLines(join(checkpoints, BEGUN), [JSON.stringify({ identity: canonicalJson(identity), earlier })]);
+  return { checkpoints, from: null, earlier };
+}
+
+/** The run in `out` is whole: what it would have gone on from is not needed any more. The lock is its owner's to take away. */
+export async function endRun(out: string): Promise<void> {
+  const folder = checkpointFolder(out);
+  const names = await readdir(folder).catch(() => []);
+  // What says that a run was begun goes first: a folder without it is not gone on with.
+  for (const name of [BEGUN, ...names.filter((name) => name !== BEGUN && !name.startsWith('lock'))])
+    await rm(join(folder, name), { force: true });
+}
+
+export const checkpointFolder = (out: string): string => join(out, 'checkpoint');
+
+const BEGUN = 'begun.json';
+
+interface Begun {
+  identity: string;
+  earlier: string[];
+}
+
+async function readBegun(folder: string): Promise<Begun | null> {
+  const text = await readFile(join(folder, BEGUN), 'utf8').catch(() => null);
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as Begun;
+  } catch (cause) {
+    throw new IntegrityError(`${join(folder, BEGUN)} is damaged: begin again with --no-resume, or put it back`, {
+      cause,
+    });
+  }
+}
+
+interface Done {
+  tables: string[];
+  identity?: RunIdentity;
+}
+
+/** What run.json says of the run that the folder holds; null for a folder with nothing of anybody's. */
+async function readDone(out: string, begun: boolean): Promise<Done | null> {
+  const names = await readdir(out).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [] as string[];
+    if (error.code === 'ENOTDIR')
+      throw new UsageError(`out: expected a folder, got the file ${out}: name another with --out`);
+    throw error;
+  });
+  const text = await readFile(join(out, 'run.json'), 'utf8').catch(() => '{}');
+  const { tables, identity } = JSON.parse(text) as Partial<Done>;
+  if (tables) return { tables: tables.filter((name) => names.includes(name)), identity };
+  if (begun || names.every((name) => name.endsWith('.partial') || name === 'checkpoint')) return null;
+  throw new UsageError(
+    `out: expected an empty folder or an earlier run's, got ${out} with ${names.slice(0, 3).join(', ')} and no run.json: name another with --out`,
+  );
+}
+
+function expectSame(subject: string, found: string, wanted: RunIdentity, again: string): void {
+  const remedy = `Name another folder with --out, or begin again with --no-resume, which ${again}`;
+  expectFingerprint(subject, found, wanted, remedy);
+}
+
+function olderRun(out: string): IntegrityError {
+  return new IntegrityError(
+    `the run in ${out} was made by an earlier Headwater, which did not note what it was made of: name another folder with --out, or ` +
+      'begin again with --no-resume, which replaces it',
+  );
+}

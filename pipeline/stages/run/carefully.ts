@@ -1,0 +1,57 @@
+/** Gives batches to the pool with the care that earlier deaths of the compute process asked for. */
+import { type DocumentBatch, leaveOut, type ScoreBatch, type SetAside, selectTexts } from '../../../schemas/batches.ts';
+import { StoppedError } from '../../pool/workerPool.ts';
+import type { Caution, KeyRange, Supervision } from '../../supervisor/supervision.ts';
+
+type Run = (batch: DocumentBatch) => Promise<ScoreBatch>;
+
+/**
+ * `run` on each batch, with the supervisor told of it before and after. Condemned documents are set aside first; the documents of a batch
+ * on which the process died alone are tried one by one, their scores thrown away, so that one that kills the process is known by name
+ * and the batch without it has the numbers it always has.
+ */
+export function carefully(run: Run, rangeOf: (batch: number) => KeyRange, supervision: Supervision): Run {
+  const watched = async (range: KeyRange, batch: DocumentBatch): Promise<ScoreBatch> => {
+    supervision.begin(range);
+    try {
+      return await run(batch);
+    } finally {
+      supervision.end(range);
+    }
+  };
+  return async (slice) => {
+    const range = rangeOf(slice.batch);
+    const batch = leaveOut(slice, condemnedIn(slice, supervision.caution));
+    if (isApart(range, supervision.caution)) await tryOneByOne(batch, watched);
+    return watched(range, batch);
+  };
+}
+
+async function tryOneByOne(
+  batch: DocumentBatch,
+  watched: (range: KeyRange, batch: DocumentBatch) => Promise<unknown>,
+): Promise<void> {
+  for (const [b, key] of batch.key.entries())
+    await watched({ keyStart: key, keyEnd: key + 1 }, { ...selectTexts(batch, [b]), setAside: [] }).catch((error) => {
+      // What a document makes an operator throw is met again, and dealt with, in the batch.
+      if (error instanceof StoppedError) throw error;
+    });
+}
+
+function isApart(range: KeyRange, { suspects }: Caution): boolean {
+  return suspects.some(({ apart, keyStart, keyEnd }) => apart && keyStart < range.keyEnd && range.keyStart < keyEnd);
+}
+
+function condemnedIn(slice: DocumentBatch, { condemned }: Caution): SetAside[] {
+  const reasons = new Map(condemned.map(({ key, reason, detail }) => [key, { reason, detail }]));
+  return Array.from(slice.key.keys()).flatMap((b) => {
+    const found = reasons.get(slice.key[b]);
+    if (!found) return [];
+    return [{ key: slice.key[b], file: slice.file[b], row: slice.row[b], id: slice.id[b], ...found }];
+  });
+}
+
+/** Where the last suspect ends: until then one batch is in flight at a time. */
+export function careUntil({ suspects }: Caution): number {
+  return Math.max(0, ...suspects.map(({ keyEnd }) => keyEnd));
+}
