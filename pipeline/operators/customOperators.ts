@@ -9,9 +9,9 @@ import {
   nounOrder,
   type RunFacts,
 } from '../../schemas/operators.ts';
-import { type OpenOperator, openOperator } from '../pool/fusedTask.ts';
 import { type OpenFold, openFold } from './folds.ts';
 import { loadOperator, type Observer, type OperatorSpec } from './loadOperator.ts';
+import { type OpenOperator, openOperator } from './openOperator.ts';
 
 type Loaded<T> = { spec: OperatorSpec; operator: T };
 
@@ -83,8 +83,9 @@ export function openGraphMaps({ maps }: CustomOperators, noun: Noun, facts: RunF
   return Promise.all(here.map(({ spec }) => openOperator(spec, facts)));
 }
 
+/** Each sees copies: what it writes into a batch changes nobody else's. */
 export function openFolds({ folds }: CustomOperators, facts: RunFacts): OpenFold[] {
-  return folds.map(({ spec, operator }) => openFold(operator, spec.settings, facts));
+  return folds.map(({ spec, operator }) => openFold(operator, spec.settings, facts, structuredClone));
 }
 
 /** A step of the pool's chain: what is known of it before it is opened. */

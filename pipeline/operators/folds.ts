@@ -14,7 +14,13 @@ export interface OpenFold {
   result(): unknown;
 }
 
-export function openFold(fold: FoldOperator, settings: unknown, facts: RunFacts): OpenFold {
+/** `lend` gives what the fold may see of a batch: a copy, where others need the batch as it is. */
+export function openFold(
+  fold: FoldOperator,
+  settings: unknown,
+  facts: RunFacts,
+  lend: (batch: ScoreBatch) => ScoreBatch = (batch) => batch,
+): OpenFold {
   const named = <T>(what: string, run: () => T): T => {
     try {
       return run();
@@ -24,8 +30,8 @@ export function openFold(fold: FoldOperator, settings: unknown, facts: RunFacts)
   };
   const open: OpenFold = {
     name: fold.name,
-    state: fold.empty(settings, facts),
-    add: (batch) => named(`on batch ${batch.batch}`, () => fold.add(open.state, batch)),
+    state: named('to make its empty state', () => fold.empty(settings, facts)),
+    add: (batch) => named(`on batch ${batch.batch}`, () => fold.add(open.state, lend(batch))),
     merge: (later) => named('to merge two parts', () => fold.merge(open.state, later)),
     result: () => named('to give its result', () => fold.result(open.state)),
   };

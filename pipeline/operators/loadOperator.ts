@@ -13,6 +13,7 @@ import {
   type MapOperator,
   nounOrder,
 } from '../../schemas/operators.ts';
+import { withinSeconds } from './withinSeconds.ts';
 
 /** An operator as plain data: the URL of the module whose default export it is, and its settings. */
 export interface OperatorSpec {
@@ -24,11 +25,15 @@ export interface OperatorSpec {
 export type Observer = OperatorFunction<ScoreBatch, unknown>;
 export type AnyOperator = MapOperator | FoldOperator | AnswerMatcher | Observer;
 
+/** Seconds that a user's own operator may take to be loaded, and again to be opened. */
+export const OPEN_SECONDS = 300;
+
 /** The default export of `module`. Throws InputError naming the file and what it lacks. */
-export async function loadOperator(module: string): Promise<AnyOperator> {
-  const file = module.startsWith('file:') ? fileURLToPath(module) : module;
-  const operator = await defaultExport(module).catch((cause: Error) => {
-    throw new InputError(`operator ${file} could not be loaded: ${cause.message}`, { cause });
+export async function loadOperator(module: string, seconds = OPEN_SECONDS): Promise<AnyOperator> {
+  const file = fileOf(module);
+  const late = () => new Error(`it was not there after ${seconds} s: does it await what never comes?`);
+  const operator = await withinSeconds(defaultExport(module), seconds, late).catch((cause: Error) => {
+    throw new InputError(`operator ${file} could not be loaded: ${cause?.message ?? cause}`, { cause });
   });
   const fault = faultOf(operator);
   if (fault) throw new InputError(`operator ${file}: expected the default export to be ${fault}`);
@@ -37,7 +42,7 @@ export async function loadOperator(module: string): Promise<AnyOperator> {
 
 /** The default export of a built-in job's module. */
 export async function loadJob(module: string): Promise<JobOperator> {
-  if (!module.startsWith(ownOperators)) throw new Error(`loadJob expected a built-in module, got ${module}`);
+  if (!isBuiltIn(module)) throw new Error(`loadJob expected a built-in module, got ${module}`);
   return (await import(module)).default as JobOperator;
 }
 
@@ -46,11 +51,20 @@ export function builtIn(path: string): string {
   return new URL(`${path}.ts`, ownOperators).href;
 }
 
+/** False for a user's own operator. */
+export function isBuiltIn(module: string): boolean {
+  return module.startsWith(ownOperators);
+}
+
+export function fileOf(module: string): string {
+  return module.startsWith('file:') ? fileURLToPath(module) : module;
+}
+
 const ownOperators = new URL('../../operators/', import.meta.url).href;
 
 /** A user's file may lie in any folder, with a package.json that says `type: module` or with none: tsx then makes it CommonJS. */
 async function defaultExport(module: string): Promise<unknown> {
-  if (module.startsWith(ownOperators)) return (await import(module)).default;
+  if (isBuiltIn(module)) return (await import(module)).default;
   const { default: exported } = await tsImport(module, { parentURL: import.meta.url, tsconfig: false });
   // CommonJS made of a module carries its default export one level down.
   return isWrapped(exported) ? exported.default : exported;

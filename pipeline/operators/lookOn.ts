@@ -8,14 +8,14 @@ import type { Observer } from './loadOperator.ts';
 export function lookOn(observers: Observer[]): MonoTypeOperatorFunction<ScoreBatch> {
   return (source) =>
     new Observable((subscriber) => {
+      const failed = (i: number, cause: unknown) => subscriber.error(observerFailed(i, cause));
       const views = observers.map((observer, i) => {
         const view = new Subject<ScoreBatch>();
-        view.pipe(observer).subscribe({
-          error: (cause: Error) =>
-            subscriber.error(
-              new InputError(`observer ${i + 1} of operators failed: ${cause?.message ?? cause}`, { cause }),
-            ),
-        });
+        try {
+          view.pipe(observer).subscribe({ error: (cause) => failed(i, cause) });
+        } catch (cause) {
+          failed(i, cause);
+        }
         return view;
       });
       return source.subscribe({
@@ -31,4 +31,10 @@ export function lookOn(observers: Observer[]): MonoTypeOperatorFunction<ScoreBat
         },
       });
     });
+}
+
+function observerFailed(i: number, cause: unknown): InputError {
+  return new InputError(`observer ${i + 1} of operators failed: ${(cause as Error | undefined)?.message ?? cause}`, {
+    cause,
+  });
 }

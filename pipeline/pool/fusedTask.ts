@@ -3,36 +3,11 @@ import { gatherScores } from '../../operators/scores/gatherScores.ts';
 import { packWindows } from '../../operators/tokens/packWindows.ts';
 import { selectWindows } from '../../operators/tokens/selectWindows.ts';
 import type { DocumentColumns, ScoreBatch, TokenWindowBatch } from '../../schemas/batches.ts';
-import { HeadwaterError } from '../../schemas/errors.ts';
-import type { MapOperator, Noun, RunFacts } from '../../schemas/operators.ts';
-import { loadOperator, type OperatorSpec } from '../operators/loadOperator.ts';
+import type { HeadwaterError } from '../../schemas/errors.ts';
+import type { OpenOperator } from '../operators/openOperator.ts';
+import { OperatorError } from './operatorError.ts';
 
-export interface OpenOperator {
-  name: string;
-  takes: Noun;
-  gives: Noun;
-  run(batch: unknown): unknown;
-}
-
-/** Opens map operators in the order given; a fused chain's nouns must follow each other. */
-export async function openOperator(spec: OperatorSpec, facts: RunFacts): Promise<OpenOperator> {
-  const operator = (await loadOperator(spec.module)) as MapOperator;
-  const run = await openNamed(operator, spec, facts);
-  return { name: operator.name, takes: operator.takes, gives: operator.gives, run: run as OpenOperator['run'] };
-}
-
-async function openNamed(operator: MapOperator, spec: OperatorSpec, facts: RunFacts) {
-  try {
-    return await operator.open(spec.settings, facts);
-  } catch (cause) {
-    if (cause instanceof HeadwaterError) throw cause;
-    throw new HeadwaterError(
-      `operator ${operator.name} could not be opened: ${(cause as Error)?.message ?? cause}`,
-      3,
-      { cause },
-    );
-  }
-}
+export { type OpenOperator, openOperator } from '../operators/openOperator.ts';
 
 /**
  * A slice through the chain. Token windows are packed into parts of at most `batchTokens` padded tokens before gradients are taken,
@@ -59,16 +34,31 @@ export async function runFused(
   return runChain(chain.slice(last + 1), gatherScores(columns, parts));
 }
 
-/** One batch through operators that follow each other; an error names the operator and where it happened. */
+/** One batch through operators that follow each other. Throws OperatorError that names the operator and where it happened. */
 export async function runChain<Out>(chain: OpenOperator[], batch: DocumentColumns): Promise<Out> {
   let current: unknown = batch;
   for (const operator of chain)
     try {
       current = await operator.run(current);
     } catch (cause) {
-      const where = `batch ${batch.batch}, ${batch.key.length} documents from row ${batch.row[0]} of file ${batch.file[0]}`;
-      const { message = String(cause), exitCode = 3 } = (cause ?? {}) as Partial<HeadwaterError>;
-      throw new HeadwaterError(`operator ${operator.name} failed on ${where}: ${message}`, exitCode, { cause });
+      throw operatorFailed(operator, batch, cause);
     }
   return current as Out;
+}
+
+function operatorFailed({ name, origin }: OpenOperator, batch: DocumentColumns, cause: unknown): HeadwaterError {
+  const where = `batch ${batch.batch}, ${batch.key.length} documents from row ${batch.row[0]} of file ${batch.file[0]}`;
+  const reason = String((cause as Error | undefined)?.message ?? cause);
+  const message = `operator ${name} failed on ${where}: ${reason}${origin ? ` (${origin})` : ''}`;
+  const exitCode = isOutOfMemory(cause, reason) ? 6 : ((cause as Partial<HeadwaterError> | undefined)?.exitCode ?? 3);
+  return new OperatorError(message, exitCode, name, reason, { cause });
+}
+
+/** As Node's system calls, V8 and onnxruntime say it: no document's fault, however small its batch. */
+function isOutOfMemory(cause: unknown, reason: string): boolean {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  return (
+    /^(ENOMEM|EMFILE|ENFILE|ENOSPC)$/.test(code ?? '') ||
+    /Array buffer allocation failed|std::bad_alloc|Failed to allocate memory/i.test(reason)
+  );
 }

@@ -3,7 +3,9 @@ import type { DocumentColumns } from '../../schemas/batches.ts';
 import { HeadwaterError } from '../../schemas/errors.ts';
 import type { JobOperator, RunFacts } from '../../schemas/operators.ts';
 import { loadJob, type OperatorSpec } from '../operators/loadOperator.ts';
-import { type OpenOperator, openOperator, runChain, runFused } from './fusedTask.ts';
+import { type OpenOperator, openOperator } from '../operators/openOperator.ts';
+import { runChain, runFused } from './fusedTask.ts';
+import { OperatorError } from './operatorError.ts';
 
 export type PoolTask = BatchTask | JobTask;
 
@@ -41,19 +43,32 @@ export const STOPPED = 130;
 const open = new Map<string, Promise<OpenOperator>>();
 const openJobs = new Map<string, Promise<(input: unknown) => unknown>>();
 
-/** What a task comes back with: an error's class would be lost between threads, its exit code is not. */
-export type PoolAnswer = { output: unknown } | { failure: { message: string; exitCode: number; stack: string } };
+/** What a task comes back with: an error's class would be lost between threads, what it says is not. */
+export type PoolAnswer = { output: unknown } | { failure: PoolFailure };
+
+export interface PoolFailure {
+  message: string;
+  exitCode: number;
+  stack: string;
+  /** Where an operator failed on a batch: its name and its own words. */
+  operator?: { name: string; reason: string };
+}
 
 export default async function answerTask(task: PoolTask): Promise<PoolAnswer> {
   Atomics.add(task.signals, RUNNING, 1);
   try {
     return { output: await runTask(task) };
   } catch (error) {
-    const { message = String(error), exitCode = 1, stack = '' } = (error ?? {}) as Partial<HeadwaterError>;
-    return { failure: { message, exitCode, stack } };
+    return { failure: failureOf(error) };
   } finally {
     Atomics.sub(task.signals, RUNNING, 1);
   }
+}
+
+function failureOf(error: unknown): PoolFailure {
+  const { message = String(error), exitCode = 1, stack = '' } = (error ?? {}) as Partial<HeadwaterError>;
+  if (!(error instanceof OperatorError)) return { message, exitCode, stack };
+  return { message, exitCode, stack, operator: { name: error.operator, reason: error.reason } };
 }
 
 async function runTask(task: PoolTask): Promise<unknown> {

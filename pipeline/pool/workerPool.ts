@@ -5,9 +5,11 @@ import type { DocumentColumns } from '../../schemas/batches.ts';
 import { HeadwaterError } from '../../schemas/errors.ts';
 import type { RunFacts } from '../../schemas/operators.ts';
 import type { OperatorSpec } from '../operators/loadOperator.ts';
+import { OperatorError } from './operatorError.ts';
 import {
   type BatchTask,
   type PoolAnswer,
+  type PoolFailure,
   type PoolTask,
   RUNNING,
   SIGNALS,
@@ -71,9 +73,7 @@ export class WorkerPool {
   private async output(task: PoolTask): Promise<unknown> {
     const answer = (await this.answer(task).catch(threadDied)) as PoolAnswer;
     if ('output' in answer) return answer.output;
-    const { message, exitCode, stack } = answer.failure;
-    if (exitCode === STOPPED) throw new StoppedError(message, exitCode);
-    throw new HeadwaterError(message, exitCode, { cause: stack });
+    throw errorOf(answer.failure);
   }
 
   /** Tokens that carried loss, over all workers, so far: grows while a slice is at work. Wraps at 2^32. */
@@ -111,6 +111,13 @@ export class WorkerPool {
   private isBusy(): boolean {
     return this.fault ? Atomics.load(this.signals, RUNNING) > 0 : this.waiting.size > 0;
   }
+}
+
+function errorOf({ message, exitCode, stack, operator }: PoolFailure): HeadwaterError {
+  if (exitCode === STOPPED) return new StoppedError(message, exitCode);
+  const options = { cause: stack };
+  if (operator) return new OperatorError(message, exitCode, operator.name, operator.reason, options);
+  return new HeadwaterError(message, exitCode, options);
 }
 
 function threadDied(cause: NodeJS.ErrnoException): never {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { correlations } from '../../../operators/accumulators/correlations.ts';
 import { documentCounts } from '../../../operators/accumulators/documentCounts.ts';
 import { topDocuments } from '../../../operators/accumulators/topDocuments.ts';
-import { setAsideNotFinite } from '../../../operators/scores/setAsideNotFinite.ts';
+import { expectFinite, setAsideNotFinite } from '../../../operators/scores/setAsideNotFinite.ts';
 import type { ScoreBatch } from '../../../schemas/batches.ts';
 import type { FoldOperator } from '../../../schemas/operators.ts';
 import { inBatches } from '../accumulators/foldLaws.ts';
@@ -61,5 +61,19 @@ describe('setAsideNotFinite', () => {
       setAside: { 'not finite': 3 },
       loss: 2,
     });
+  });
+});
+
+describe('expectFinite', () => {
+  test('names the first document whose loss or any score is not finite', () => {
+    expect(() => expectFinite(poisoned, ['corpus/a.parquet'])).toThrow(
+      'document d2 (row 1 of corpus/a.parquet): expected a finite loss and finite scores, got score NaN on query 1: leave the ' +
+        'document out, or set corpus.onBadRow: setAside',
+    );
+  });
+
+  test('hands on a batch that is finite as it is', () => {
+    const [finite] = inBatches([document([1, 2])], [1]);
+    expect(expectFinite(finite, ['a.parquet'])).toBe(finite);
   });
 });

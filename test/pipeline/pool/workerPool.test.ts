@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { OperatorError } from '../../../pipeline/pool/operatorError.ts';
 import { StoppedError, WorkerPool } from '../../../pipeline/pool/workerPool.ts';
-import type { DocumentColumns } from '../../../schemas/batches.ts';
+import type { ScoreBatch } from '../../../schemas/batches.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -24,7 +25,8 @@ async function poolWith(body: string) {
     await rm(folder, { recursive: true });
   });
   const columns = { file: new Uint32Array(0), row: new Float64Array(0), id: [], source: null, setAside: [], extra: {} };
-  const batch = (n: number): DocumentColumns => ({ batch: n, key: new Float64Array(0), ...columns });
+  const scores = { queries: 0, tokens: new Uint32Array(0), loss: new Float64Array(0), scores: new Float64Array(0) };
+  const batch = (n: number): ScoreBatch => ({ batch: n, key: new Float64Array(0), ...columns, ...scores });
   const run = (n: number) => pool.run('fused', [{ module: pathToFileURL(path).href, settings: {} }], batch(n));
   return { pool, run };
 }
@@ -56,5 +58,15 @@ describe('WorkerPool', () => {
       expect(error.message).toContain('a worker thread ended before its task did');
       expect(error.exitCode).toBe(70);
     }
+  });
+
+  it('says which operator failed, with its own words apart', async () => {
+    const { run } = await poolWith(`throw new Error('odd batch');`);
+    const error = await run(3).catch((error) => error);
+    expect(error).toBeInstanceOf(OperatorError);
+    expect(error).toMatchObject({ operator: 'own', reason: 'odd batch', exitCode: 3 });
+    expect(error.message).toMatch(
+      /^operator own failed on batch 3, .*: odd batch \(scores to scores in the pool, .*own\.js\)$/,
+    );
   });
 });
