@@ -120,9 +120,12 @@ function errorOf({ message, exitCode, stack, operator }: PoolFailure): Headwater
   return new HeadwaterError(message, exitCode, options);
 }
 
+/** The supervisor takes this exit code for a death: the run goes on from its checkpoint. */
 function threadDied(cause: NodeJS.ErrnoException): never {
-  if (cause.code === 'ERR_WORKER_OUT_OF_MEMORY') throw cause;
-  throw new HeadwaterError(`a worker thread ended before its task did: ${cause.message}`, THREAD_DIED, { cause });
+  const advice = cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? ': set fewer pool.workers, or less in batchTokens' : '';
+  throw new HeadwaterError(`a worker thread ended before its task did: ${cause.message}${advice}`, THREAD_DIED, {
+    cause,
+  });
 }
 
 const THREAD_DIED = 70;

@@ -15,9 +15,9 @@ import type { Override } from '../configuration/overrides.ts';
 import { parseYaml } from '../configuration/parseYaml.ts';
 import { readConfiguration } from '../configuration/readConfiguration.ts';
 import type { StageHooks } from '../stages/stageHooks.ts';
-import { failureOf } from './failure.ts';
-import { createProgress } from './progress.ts';
-import { listenForStop, processSignals, type SignalSource } from './stopSignals.ts';
+import { takeRunLock } from '../supervisor/runLock.ts';
+import type { Supervised } from '../supervisor/supervise.ts';
+import { onTerminal, realTerminal, reported, type Terminal, wholeProcess } from './onTerminal.ts';
 
 /** The stages, as pipeline/stages/stages.ts has them. */
 export interface Stages {
@@ -28,50 +28,36 @@ export interface Stages {
   reportStage(folder: string): Promise<{ summary: string }>;
 }
 
-/** Where the command line reads and writes; a test gives its own. */
-export interface Surroundings {
-  stdout: NodeJS.WriteStream;
-  stderr: NodeJS.WriteStream;
-  signals: SignalSource;
+/** Where the command line reads and writes, and what it starts; a test gives its own. */
+export interface Surroundings extends Terminal {
   loadStages(): Promise<Stages>;
+  /** Runs in a process of its own, which is watched; where it is missing, runs go on in this one. */
+  supervise?(run: Supervised, terminal: Terminal): Promise<number>;
 }
 
 export const realSurroundings: Surroundings = {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  signals: processSignals,
+  ...realTerminal,
   loadStages: () => import('../stages/stages.ts'), // loaded late: --help need not wait for onnxruntime
+  supervise: async (run, terminal) => (await import('../supervisor/supervise.ts')).supervise(run, terminal),
 };
 
 /** Runs the program for the whole process. */
-export async function main(args: string[]): Promise<void> {
-  process.stdout.on('error', ignoreClosedPipe);
-  process.stderr.on('error', ignoreClosedPipe);
-  process.on('uncaughtException', (error) => {
-    const { text, exitCode } = failureOf(error);
-    process.stderr.write(`${printableText(text)}\n`);
-    process.exit(exitCode);
-  });
-  process.exitCode = await commandLine(args);
-}
-
-/** `headwater run … | head` closes the pipe: the run goes on, unread. */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+export function main(args: string[]): Promise<void> {
+  return wholeProcess(() => commandLine(args));
 }
 
 /** Runs one command; `args` are those after the program's name. Gives the exit code and throws nothing. */
-export async function commandLine(args: string[], surroundings = realSurroundings): Promise<number> {
-  const outcome: Outcome = { exitCode: 0 };
-  try {
-    await program(surroundings, outcome).parseAsync(args, { from: 'user' });
+export function commandLine(args: string[], surroundings = realSurroundings): Promise<number> {
+  return reported(async () => {
+    const outcome: Outcome = { exitCode: 0 };
+    try {
+      await program(surroundings, outcome).parseAsync(args, { from: 'user' });
+    } catch (error) {
+      if (!(error instanceof CommanderError)) throw error;
+      return error.exitCode === 0 ? 0 : 2; // what it had to say is said
+    }
     return outcome.exitCode;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // what it had to say is said
-    const { text, exitCode } = failureOf(error);
-    surroundings.stderr.write(`${printableText(text)}\n`);
-    return exitCode;
-  }
+  }, surroundings.stderr);
 }
 
 function program(surroundings: Surroundings, outcome: Outcome): Command {
@@ -99,12 +85,11 @@ interface Outcome {
 }
 
 function addStages(root: Command, surroundings: Surroundings, outcome: Outcome): void {
-  for (const [name, { description, start }] of Object.entries(stageCommands)) {
+  for (const [name, { description, options = [] }] of Object.entries(stageCommands)) {
     const command = withConfigurationOptions(root.command(name)).description(description);
-    if (name === 'fit')
-      command.option('--part <i/n>', 'sum over one part of the sample; once all n are there, the next fit merges them');
+    for (const [flags, meaning] of options) command.option(flags, meaning);
     command.action(async (path: string, options: Options) => {
-      outcome.exitCode = await runCommand(path, options, surroundings, start);
+      outcome.exitCode = await runCommand(path, options, surroundings, command);
     });
   }
 }
@@ -154,6 +139,8 @@ interface Options {
   set?: string[];
   quiet?: boolean;
   part?: string;
+  resume?: boolean;
+  supervisor?: boolean;
 }
 
 type Start = (
@@ -163,14 +150,23 @@ type Start = (
   options: Options,
 ) => Promise<{ exitCode?: number; summary: string }>;
 
-/** The commands that take a configuration. */
-const stageCommands: Record<string, { description: string; start: Start }> = {
+/** The commands that take a configuration, with the options that each has beside those of all. */
+const stageCommands: Record<
+  string,
+  { description: string; options?: [flags: string, meaning: string][]; start: Start }
+> = {
   run: {
     description: 'score every document of the corpus against every query, and write the run folder',
+    options: [
+      ['--resume', 'go on from the checkpoint of the run folder, where there is one (the default)'],
+      ['--no-resume', 'begin again, replacing what the run folder holds'],
+      ['--no-supervisor', 'run in this one process, which nobody starts again when it dies'],
+    ],
     start: (stages, configuration, hooks) => stages.runStage(configuration, hooks),
   },
   fit: {
     description: 'estimate and cache the curvature alone, from a sample of the corpus',
+    options: [['--part <i/n>', 'sum over one part of the sample; once all n are there, the next fit merges them']],
     start: (stages, configuration, hooks, { part }) => stages.fitStage(configuration, hooks, partOf(part)),
   },
   queries: {
@@ -244,30 +240,35 @@ function overridesOf(options: Options): Override[] {
   return [...overrides, { option: `--out ${printableLine(options.out)}`, path: ['out'], value: out }];
 }
 
-async function runCommand(path: string, options: Options, surroundings: Surroundings, start: Start): Promise<number> {
-  const { stdout, stderr, signals, loadStages } = surroundings;
+async function runCommand(
+  path: string,
+  options: Options,
+  surroundings: Surroundings,
+  command: Command,
+): Promise<number> {
   const { configuration } = await readConfiguration(path, options.set, overridesOf(options));
-  const progress = createProgress({ stream: stderr, quiet: options.quiet ?? false });
-  const stop = listenForStop(signals, (signal) =>
-    progress.log(`${signal}: stopping after the batches in flight; once more to stop at once`),
-  );
+  const name = command.name();
+  if (name !== 'run') return startStage(name, configuration, options, surroundings);
+  const { supervise } = surroundings;
+  const { resume = true, quiet = false } = options;
+  if (supervise && options.supervisor !== false)
+    return supervise({ configuration, resume, quiet, args: ['run', printableLine(path)] }, surroundings);
+  const lock = await takeRunLock(configuration.out);
   try {
-    const hooks = { progress, signal: stop.aborted, log: progress.log };
-    const { exitCode = 0, summary } = await start(await loadStages(), configuration, hooks, options);
-    progress.stop();
-    if (summary) stdout.write(`${printableText(summary)}\n`);
-    return stop.exitCode() ?? exitCode;
-  } catch (error) {
-    progress.stop();
-    const stopped = stop.exitCode();
-    if (stopped === null || !isAbort(error, stop.aborted)) throw error;
-    return stopped;
+    return await startStage(name, configuration, options, surroundings);
   } finally {
-    stop.close();
+    lock.release();
   }
 }
 
-/** Whether an error only says that work was stopped as asked. */
-function isAbort(error: unknown, signal: AbortSignal): boolean {
-  return error === signal.reason || (error instanceof Error && error.name === 'AbortError');
+function startStage(
+  name: string,
+  configuration: Configuration,
+  options: Options,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { start } = stageCommands[name];
+  return onTerminal({ quiet: options.quiet ?? false }, surroundings, async (hooks) =>
+    start(await surroundings.loadStages(), configuration, { ...hooks, resume: options.resume ?? true }, options),
+  );
 }

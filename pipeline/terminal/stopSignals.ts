@@ -1,7 +1,11 @@
-/** Ctrl-C and SIGTERM: the first asks the run to stop between batches, the second ends the process. */
+/** Ctrl-C, SIGTERM and a terminal that is closed: the first asks the run to stop between batches, the second ends the process. */
 import { constants } from 'node:os';
 
-export type StopSignal = 'SIGINT' | 'SIGTERM';
+export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+export const stopSignals: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** What a shell takes for the exit code of a process that the signal ended: 130, 143, 129. */
+export const stopCode = (signal: StopSignal): number => 128 + constants.signals[signal];
 
 /** The part of `process` that is needed here. */
 export interface SignalSource {
@@ -14,7 +18,7 @@ export interface SignalSource {
 export interface StopSignals {
   /** Aborted by the first signal. */
   aborted: AbortSignal;
-  /** 130 or 143 once a signal came, as a shell counts them. */
+  /** 130, 143 or 129 once a signal came. */
   exitCode(): number | null;
   /** Stops listening. */
   close(): void;
@@ -49,10 +53,8 @@ export function listenForStop(
     }
   };
   const close = (): void => {
-    source.off('SIGINT', listener);
-    source.off('SIGTERM', listener);
+    for (const signal of stopSignals) source.off(signal, listener);
   };
-  source.on('SIGINT', listener);
-  source.on('SIGTERM', listener);
-  return { aborted: controller.signal, exitCode: () => first && 128 + constants.signals[first.signal], close };
+  for (const signal of stopSignals) source.on(signal, listener);
+  return { aborted: controller.signal, exitCode: () => first && stopCode(first.signal), close };
 }

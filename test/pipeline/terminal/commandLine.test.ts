@@ -241,7 +241,7 @@ describe('commandLine: signals, in a process of its own', () => {
   /** Starts a stage, sends it each signal once it said what `until` matches, and tells how the process ended. */
   async function stopped(stage: 'heeding' | 'deaf', signals: { until: string; send: NodeJS.Signals }[]) {
     const fixture = resolve('test/fixtures/stuckStage.ts');
-    const child = spawn(process.execPath, ['--import', 'tsx', fixture, 'run', yaml], {
+    const child = spawn(process.execPath, ['--import', 'tsx', fixture, 'run', yaml, '--no-supervisor'], {
       env: { ...process.env, STAGE: stage },
     });
     const ended = once(child, 'exit');
