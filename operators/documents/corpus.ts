@@ -14,8 +14,14 @@ export interface CorpusSettings extends ColumnNames {
   /** The most rows to read after those; default: all. */
   limit?: number;
   onBadFile: 'fail' | 'skip';
+  /** What a text that is not UTF-8 or holds NUL does where `invalidText` does not replace it. */
+  onBadRow: 'setAside' | 'fail';
   /** What becomes of text that is not UTF-8 or holds NUL. */
   invalidText: 'setAside' | 'replace';
+  /** SHA-256 of every file as `sha256sum` prints them, relative to the base folder; default: none is checked. */
+  manifest?: string;
+  /** Seconds that opening a file, or one read of it, may take. */
+  readSeconds: number;
 }
 
 /** A corpus as plain data: what was found, in reading order. Rows are numbered through all files; that number is a document's key. */
@@ -40,6 +46,8 @@ export interface CorpusFile {
   modifiedMs: number;
   /** SHA-256 of the footer: with `bytes`, tells another version of the file from this one. */
   footerHash: string;
+  /** What the manifest says its SHA-256 is; absent where there is no manifest. */
+  sha256?: string;
 }
 
 export interface BadFile {

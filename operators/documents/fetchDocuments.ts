@@ -1,8 +1,9 @@
 /** Reads chosen documents again at the end of a run, for the result tables: scores travel without their texts. */
-import { HeadwaterError, InputError } from '../../schemas/errors.ts';
+import { InputError } from '../../schemas/errors.ts';
 import type { Corpus, CorpusSettings } from './corpus.ts';
 import { decodeText } from './decodeText.ts';
 import { openCorpusFile } from './openCorpusFile.ts';
+import { PageError } from './parquet/pageError.ts';
 import { openRowGroup } from './readRows.ts';
 
 export interface FetchedDocument {
@@ -14,7 +15,8 @@ export interface FetchedDocument {
 
 /**
  * The documents of `keys`, in ascending order of key. Each file and row group is visited once and only the pages that hold a
- * chosen row are decoded. Throws InputError where one cannot be read, IntegrityError where its file has changed.
+ * chosen row are decoded. One that cannot be read is left out under `onBadFile: skip` and an InputError under 'fail'. Throws
+ * IntegrityError where its file has changed.
  */
 export async function fetchDocuments(
   corpus: Corpus,
@@ -45,22 +47,32 @@ async function fetchFromFile(
   into: Map<number, FetchedDocument>,
 ): Promise<void> {
   const { rowStart, name, path } = corpus.files[f];
-  const { file, rowGroups, columns } = await openCorpusFile(corpus, f, settings);
+  const opened = await openCorpusFile(corpus, f, settings).catch((cause) => leaveOut(settings, cause));
+  if (!opened) return;
+  const { file, rowGroups, columns } = opened;
   try {
     for (const group of rowGroups) {
       const blockAt = openRowGroup(file, group, columns, f, name);
       for (const key of keys) {
         const row = key - rowStart;
         if (row < group.rowStart || row >= group.rowEnd) continue;
-        const block = await blockAt(row);
+        const block = await blockAt(row).catch((cause) => leaveOut(settings, unreadable(path, cause)));
+        if (!block) continue;
         const text = decodeText(block.text(row), 'replace').text ?? '';
         into.set(key, { id: block.id(row), source: columns.source && block.source(row), text });
       }
     }
-  } catch (cause) {
-    if (cause instanceof HeadwaterError) throw cause;
-    throw new InputError(`fetchDocuments cannot read ${path} again: ${(cause as Error).message}`, { cause });
   } finally {
     await file.close();
   }
+}
+
+function unreadable(path: string, cause: unknown): unknown {
+  if (!(cause instanceof PageError)) return cause;
+  return new InputError(`fetchDocuments cannot read ${path} again: ${cause.message}`, { cause });
+}
+
+function leaveOut({ onBadFile }: CorpusSettings, cause: unknown): null {
+  if (onBadFile === 'skip' && cause instanceof InputError) return null;
+  throw cause;
 }

@@ -3,16 +3,21 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { glob } from 'tinyglobby';
 import { InputError } from '../../schemas/errors.ts';
+import { withDeadline } from './parquet/withDeadline.ts';
 
 /**
  * Paths relative to `baseFolder` (or absolute, where they lie outside it), with forward slashes, sorted by code unit, each once.
  * A folder stands for every .parquet file below it; `!pattern` takes files out of folders and globs.
- * Throws InputError for a pattern that matches nothing: a silently shorter corpus would be a wrong result.
+ * Throws InputError for a pattern that matches nothing: a silently shorter corpus would be a wrong result; and where looking
+ * takes longer than `readSeconds`.
  */
-export async function matchFiles(patterns: string[], baseFolder: string): Promise<string[]> {
+export async function matchFiles(patterns: string[], baseFolder: string, readSeconds: number): Promise<string[]> {
   const wanted = patterns.filter((pattern) => !pattern.startsWith('!'));
   const ignore = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1));
-  const matches = await Promise.all(wanted.map((pattern) => matchPattern(pattern, baseFolder, ignore)));
+  const matching = Promise.all(wanted.map((pattern) => matchPattern(pattern, baseFolder, ignore)));
+  const matches = await withDeadline(matching, readSeconds, 'looking for the files of corpus.files').catch((cause) => {
+    throw new InputError(`openCorpus cannot list its files under ${baseFolder}: ${cause.message}`, { cause });
+  });
   const unmatched = wanted.filter((_, p) => matches[p].length === 0);
   if (unmatched.length > 0 || wanted.length === 0) throw noFiles(unmatched, patterns, baseFolder);
   const names = matches.flat().map((file) => nameFrom(baseFolder, file));
@@ -23,8 +28,8 @@ export async function matchFiles(patterns: string[], baseFolder: string): Promis
 async function matchPattern(pattern: string, baseFolder: string, ignore: string[]): Promise<string[]> {
   const named = path.resolve(baseFolder, pattern);
   const found = await stat(named).catch(() => null);
-  if (found?.isFile()) return [named];
   const inFolder = found?.isDirectory() ?? false;
+  if (found && !inFolder) return [named]; // a pipe or a device too: it is refused by name when opened
   return glob(inFolder ? '**/*.parquet' : pattern, {
     cwd: inFolder ? named : baseFolder,
     ignore: ignore.map((name) => path.resolve(baseFolder, name)),

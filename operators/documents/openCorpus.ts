@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { InputError } from '../../schemas/errors.ts';
 import type { BadFile, Corpus, CorpusFile, CorpusSettings } from './corpus.ts';
+import { type Manifest, readManifest } from './manifest.ts';
 import { matchFiles } from './matchFiles.ts';
 import { type FileFacts, planFile } from './openCorpusFile.ts';
 import { type OpenFile, openFile } from './parquet/openFile.ts';
@@ -12,10 +13,11 @@ export type { BadFile, Corpus, CorpusFile, CorpusSettings } from './corpus.ts';
 // one at a time leaves a network drive idle; footers are let go as soon as they are checked
 const FILES_AT_ONCE = 8;
 
-/** Throws InputError where no files match, a file is bad and `onBadFile` is 'fail', or every file is bad. */
+/** Throws InputError where no files match, the manifest lacks one, a file is bad and `onBadFile` is 'fail', or every file is bad. */
 export async function openCorpus(settings: CorpusSettings, baseFolder: string): Promise<Corpus> {
   const base = path.resolve(baseFolder);
-  const paths = await matchFiles(settings.files, base);
+  const paths = await matchFiles(settings.files, base, settings.readSeconds);
+  const digests = await listedDigests(paths, settings, base);
   const checked: CheckedFile[] = [];
   for (let f = 0; f < paths.length; f += FILES_AT_ONCE)
     checked.push(
@@ -26,7 +28,21 @@ export async function openCorpus(settings: CorpusSettings, baseFolder: string): 
   if (badFiles.length > 0 && (settings.onBadFile === 'fail' || badFiles.length === paths.length))
     throw badFilesError(badFiles, paths.length);
   const files = numberRows(checked.filter(({ bad }) => bad === null));
+  if (digests) for (const file of files) file.sha256 = digests.get(path.resolve(base, file.path))!;
   return { baseFolder: base, files, rows: files.reduce((sum, file) => sum + file.rows, 0), badFiles };
+}
+
+/** The manifest, which must list every file of the corpus; null where none is configured. */
+async function listedDigests(paths: string[], settings: CorpusSettings, base: string): Promise<Manifest | null> {
+  if (settings.manifest === undefined) return null;
+  const name = path.resolve(base, settings.manifest);
+  const manifest = await readManifest(name, settings.readSeconds);
+  const missing = paths.filter((file) => !manifest.has(path.resolve(base, file)));
+  if (missing.length === 0) return manifest;
+  throw new InputError(
+    `openCorpus expected the manifest ${name} to list every file of the corpus, got none for ${firstNames(missing)}; ` +
+      'add them with sha256sum, or take them out of corpus.files',
+  );
 }
 
 interface CheckedFile {
@@ -38,7 +54,7 @@ interface CheckedFile {
 
 async function checkFile(baseFolder: string, file: string, settings: CorpusSettings): Promise<CheckedFile> {
   try {
-    const { facts } = await withFile(path.resolve(baseFolder, file), (open) => planFile(open, settings));
+    const { facts } = await withFile(path.resolve(baseFolder, file), settings, (open) => planFile(open, settings));
     return { path: file, bad: null, facts };
   } catch (error) {
     return { path: file, bad: reasonOf(error), facts: null };
@@ -72,6 +88,11 @@ function numberRows(good: CheckedFile[]): CorpusFile[] {
 
 const MOST_BAD_NAMED = 5;
 
+function firstNames(paths: string[]): string {
+  const named = paths.slice(0, MOST_BAD_NAMED).join(', ');
+  return paths.length > MOST_BAD_NAMED ? `${named} and ${paths.length - MOST_BAD_NAMED} more` : named;
+}
+
 function badFilesError(badFiles: BadFile[], files: number): InputError {
   const named = badFiles.slice(0, MOST_BAD_NAMED).map(({ path, reason }) => `${path}: ${reason}`);
   if (badFiles.length > MOST_BAD_NAMED) named.push(`and ${badFiles.length - MOST_BAD_NAMED} more`);
@@ -81,8 +102,12 @@ function badFilesError(badFiles: BadFile[], files: number): InputError {
   );
 }
 
-async function withFile<T>(name: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
-  const file = await openFile(name);
+async function withFile<T>(
+  name: string,
+  { readSeconds }: CorpusSettings,
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T> {
+  const file = await openFile(name, readSeconds);
   try {
     return await use(file);
   } finally {

@@ -1,14 +1,18 @@
 /** Reads the corpus as slices of documents, in reading order: the source of the flow. */
 import type { DocumentBatch, SetAside } from '../../schemas/batches.ts';
-import type { Corpus, CorpusSettings } from './corpus.ts';
+import { InputError } from '../../schemas/errors.ts';
+import type { Corpus, CorpusFile, CorpusSettings } from './corpus.ts';
 import { decodeText } from './decodeText.ts';
 import { type LostRows, type RowBlock, readRows } from './readRows.ts';
+import { sliceEnd } from './sliceEnd.ts';
 
 /** When a slice is full: whichever comes first. */
 export interface SliceSize {
   documents: number;
   /** Estimated: four bytes of UTF-8 a token, `contextTokens` at most and 1 at least for a document. */
   tokens: number;
+  /** Rows of a file after which a slice ends whatever it holds, so that another reader may begin behind it: see `sliceEnd`. */
+  rows: number;
 }
 
 /** A slice of the corpus. Over all slices, rows = documents + set aside + lost. */
@@ -28,9 +32,10 @@ export interface ReadFrom {
 }
 
 /**
- * Slices numbered from 0; where they end depends on the corpus, `settings` and `size` alone. Rows that are no document (null,
- * empty, whitespace, invalid) are set aside in the slice that is being filled; a slice may hold nothing else.
- * Throws InputError where rows cannot be read and `onBadFile` is 'fail', IntegrityError where a file has changed.
+ * Slices numbered from 0; where they end depends on the corpus, `settings`, `size` and where the last `sliceEnd` before
+ * `from.key` lies. Rows that are no document (null, empty, whitespace, invalid) are set aside in the slice that is being filled;
+ * a slice may hold nothing else. Throws InputError where rows cannot be read and `onBadFile` is 'fail' or a text is invalid and
+ * `onBadRow` is 'fail', IntegrityError where a file has changed.
  */
 export async function* readDocuments(
   corpus: Corpus,
@@ -41,19 +46,19 @@ export async function* readDocuments(
 ): AsyncGenerator<DocumentSlice> {
   const keyStart = Math.max(settings.skip, from.key);
   const keyEnd = Math.min(corpus.rows, settings.skip + (settings.limit ?? corpus.rows));
+  const how = { settings, size, contextTokens };
   let { batch } = from;
   let filling = emptySlice(settings);
   for await (const rows of readRows(corpus, settings, keyStart, keyEnd)) {
-    const { rowStart: fileStart } = corpus.files[rows.file];
-    if (rows.kind === 'lost') filling.lost.push(rows);
-    else
-      for (let row = rows.rowStart; row < rows.rowEnd; row++) {
-        addRow(filling, rows, row, fileStart, settings, contextTokens);
-        if (!isFull(filling, size)) continue;
-        yield sealSlice(filling, batch++, fileStart + row + 1);
-        filling = emptySlice(settings);
-      }
-    filling.keyEnd = fileStart + rows.rowEnd;
+    const file = corpus.files[rows.file];
+    for (let row = rows.rowStart; row < rows.rowEnd; ) {
+      const end = sliceEnd(file, row, size.rows);
+      row = addRows(filling, rows, row, Math.min(end, rows.rowEnd), file, how);
+      filling.keyEnd = file.rowStart + row;
+      if (row < end && !isFull(filling, size)) continue;
+      yield sealSlice(filling, batch++, filling.keyEnd);
+      filling = emptySlice(settings);
+    }
   }
   if (filling.key.length + filling.setAside.length + filling.lost.length > 0)
     yield sealSlice(filling, batch, filling.keyEnd);
@@ -80,19 +85,43 @@ function emptySlice({ sourceColumn }: CorpusSettings): Filling {
   return { key: [], file: [], row: [], id: [], source, text: [], setAside: [], lost: [], ...counts };
 }
 
+interface How {
+  settings: CorpusSettings;
+  size: SliceSize;
+  contextTokens: number;
+}
+
+/** Adds the rows [rowStart, rowEnd) until the slice is full; gives the row behind the last one added. */
+function addRows(
+  into: Filling,
+  rows: RowBlock | LostRows,
+  rowStart: number,
+  rowEnd: number,
+  file: CorpusFile,
+  how: How,
+): number {
+  if (rows.kind === 'lost') {
+    into.lost.push({ ...rows, rowStart, rowEnd });
+    return rowEnd;
+  }
+  let row = rowStart;
+  while (row < rowEnd && !isFull(into, how.size)) addRow(into, rows, row++, file, how);
+  return row;
+}
+
 const BYTES_PER_TOKEN = 4;
 
 function addRow(
   into: Filling,
   rows: RowBlock,
   row: number,
-  fileStart: number,
-  { invalidText }: CorpusSettings,
-  contextTokens: number,
+  file: CorpusFile,
+  { settings: { invalidText, onBadRow }, contextTokens }: How,
 ): void {
   const decoded = decodeText(rows.text(row), invalidText);
-  const place = { key: fileStart + row, file: rows.file, row, id: rows.id(row) };
+  const place = { key: file.rowStart + row, file: rows.file, row, id: rows.id(row) };
   if (decoded.text === null) {
+    if (decoded.reason === 'invalid text' && onBadRow === 'fail') throw invalidRow(file, row, decoded.detail);
     into.setAside.push({ ...place, reason: decoded.reason, detail: decoded.detail });
     return;
   }
@@ -105,6 +134,13 @@ function addRow(
   into.replaced += decoded.replaced ? 1 : 0;
   into.tokens += Math.max(1, Math.min(contextTokens, Math.ceil(decoded.bytes / BYTES_PER_TOKEN)));
   into.bytes += decoded.bytes;
+}
+
+function invalidRow({ path }: CorpusFile, row: number, detail: string): InputError {
+  return new InputError(
+    `readDocuments expected valid text in row ${row} of ${path}, got ${detail}; mend it, set corpus.invalidText: replace to ` +
+      'read it with U+FFFD there, or corpus.onBadRow: setAside to go on without it',
+  );
 }
 
 // a slice of 512 documents of 10 MB each would take 5 GB although it counts few tokens

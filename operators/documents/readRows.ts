@@ -6,6 +6,7 @@ import { openCorpusFile } from './openCorpusFile.ts';
 import { openColumn, type Page } from './parquet/columnPages.ts';
 import type { DocumentColumns } from './parquet/findColumns.ts';
 import type { OpenFile } from './parquet/openFile.ts';
+import { PageError } from './parquet/pageError.ts';
 import type { RowGroupPlan } from './parquet/planRowGroups.ts';
 
 /** Rows [rowStart, rowEnd) of file `file`, each column by row number. */
@@ -32,9 +33,10 @@ export interface LostRows {
 }
 
 /**
- * The rows of the corpus with keys [keyStart, keyEnd). Where a page cannot be read, the rest of its row group is lost: an
- * InputError under `onBadFile: fail`, a `LostRows` under 'skip', and reading goes on behind it. A file that has changed since
- * `openCorpus` is an IntegrityError under both.
+ * The rows of the corpus with keys [keyStart, keyEnd). The rows of a page that cannot be read are lost, or of the row group
+ * where the page's place is not known: an InputError under `onBadFile: fail`, a `LostRows` under 'skip', and reading goes on
+ * behind it. Which rows are lost does not depend on where reading begins. A file that has changed since `openCorpus` is an
+ * IntegrityError under both.
  */
 export async function* readRows(
   corpus: Corpus,
@@ -61,12 +63,14 @@ async function* readFile(
   const opened = await openCorpusFile(corpus, f, settings).catch((cause) => lost(from, to, cause));
   if ('kind' in opened) return yield opened;
   try {
+    let row = from;
     for (const group of opened.rowGroups) {
       const end = Math.min(group.rowEnd, to);
+      if (row >= end) continue;
       const blockAt = openRowGroup(opened.file, group, opened.columns, f, corpus.files[f].name);
-      for (let row = Math.max(group.rowStart, from); row < end; ) {
-        const block = await blockAt(row).catch((cause) => lost(row, end, cause));
-        yield block.rowEnd > end ? { ...block, rowEnd: end } : block;
+      while (row < end) {
+        const block = await blockAt(row).catch((cause) => lost(row, Math.min(to, rowAfter(cause)), cause));
+        yield block.rowEnd > to ? { ...block, rowEnd: to } : block;
         row = block.rowEnd;
       }
     }
@@ -75,7 +79,13 @@ async function* readFile(
   }
 }
 
-/** The block of rows that begins at `row` and ends where the first column's page ends. Rows must be asked for in ascending order. */
+/** Where reading may go on. */
+function rowAfter(cause: unknown): number {
+  if (cause instanceof PageError) return cause.rowEnd;
+  throw cause;
+}
+
+/** The block of rows that begins at `row` and ends where the first page ends. Rows must be asked for in ascending order. Throws PageError. */
 export type BlockAt = (row: number) => Promise<RowBlock>;
 
 /** `file` and `name` are the file's index in the corpus and what its default ids begin with. */
@@ -89,8 +99,7 @@ export function openRowGroup(
   const pagesAt = group.chunks.map((chunk) => openColumn(open, chunk, group.rowStart, group.rowEnd));
   return async (row) => {
     const pages: Page[] = [];
-    for (const pageAt of pagesAt)
-      pages.push(await pageAt(row).catch((cause) => Promise.reject(inRowGroup(group, cause))));
+    for (const pageAt of pagesAt) pages.push(await pageAt(row));
     const rowEnd = Math.min(...pages.map((page) => page.rowEnd));
     const [text] = pages;
     const id = columns.id && pages[1];
@@ -105,10 +114,6 @@ export function openRowGroup(
       source: (r) => (source && decodeLabel(source.values(r - source.rowStart), columns.source!.kind)) ?? '',
     };
   };
-}
-
-function inRowGroup(group: RowGroupPlan, cause: unknown): Error {
-  return new Error(`row group ${group.index}, ${(cause as Error).message}`, { cause });
 }
 
 /** `lost` with its reason, or the error that ends the run. */

@@ -1,13 +1,11 @@
-/** Walks the pages of one column of one row group, forwards, one page in memory at a time. */
+/** Reads the pages of one column of one row group, forwards, one page in memory at a time. */
 import { crc32 } from 'node:zlib';
 import type { PageHeader } from 'hyparquet';
-import { parquetHeader } from 'hyparquet/src/column.js';
-import { reasonOf } from '../reasonOf.ts';
 import { type Dictionary, decodeDictionary, decodePage, pageRows, type Values } from './decodePage.ts';
-import { mostPageBytes } from './decompressPage.ts';
 import type { OpenFile } from './openFile.ts';
+import { PageError } from './pageError.ts';
+import { checkHeader, type PagePlaces, placePages, type ReadBytes, readGlances, readHeader } from './placePages.ts';
 import type { ColumnChunk } from './planRowGroups.ts';
-import { thriftStructEnd } from './thriftStructEnd.ts';
 
 /** The values of rows [rowStart, rowEnd) of the file: row r is values(r - rowStart). */
 export interface Page {
@@ -16,97 +14,85 @@ export interface Page {
   values: Values;
 }
 
-/** The page that holds `row`. Rows must be asked for in ascending order; pages in between are passed over undecoded. */
+/** The page that holds `row`. Rows must be asked for in ascending order; pages in between are passed over undecoded. Throws PageError. */
 export type PageAt = (row: number) => Promise<Page>;
 
-/** Opens a column for the rows [rowStart, rowEnd) of its row group. */
+/**
+ * Opens a column for the rows [rowStart, rowEnd) of its row group. The headers of all its pages are looked through before the
+ * first is decoded: one that lies about its rows would move every row behind it.
+ */
 export function openColumn(file: OpenFile, chunk: ColumnChunk, rowStart: number, rowEnd: number): PageAt {
-  let place: Place = { offset: chunk.start, row: rowStart, dictionary: null };
-  let page: Page | null = null;
   const ahead = readAhead(file, chunk.end);
+  let pages: Promise<OpenPages> | null = null;
+  let page: Page | null = null;
+  let p = 0;
   return async (row) => {
-    while (!page || page.rowEnd <= row) {
-      const { offset } = place;
-      try {
-        if (offset >= chunk.end) throw new Error(`its pages hold ${place.row - rowStart} of ${rowEnd - rowStart} rows`);
-        const next = await nextPage(ahead, chunk, place, row, rowEnd);
-        place = next.place;
-        page = next.page;
-      } catch (cause) {
-        throw new Error(`column "${chunk.column.name}", page at byte ${offset}: ${reasonOf(cause)}`, { cause });
-      }
-    }
+    if (page && row < page.rowEnd) return page;
+    pages ??= openPages(file, chunk, rowStart, rowEnd, ahead);
+    const { offsets, rows, dictionary } = await pages;
+    while (rows[p + 1] <= row) p++;
+    const place = { rowStart: rows[p], rowEnd: rows[p + 1] };
+    page = { ...place, values: await readValues(ahead, chunk, offsets[p], place, dictionary) };
     return page;
   };
 }
 
-/** Where the next page begins: its byte, its first row, and the dictionary that its values may refer to. */
-interface Place {
-  offset: number;
-  row: number;
+interface OpenPages extends PagePlaces {
   dictionary: Dictionary | null;
 }
 
-/** Reads the page at `place`. `page` is null for a dictionary and for a page that ends before `row`. */
-async function nextPage(ahead: ReadAhead, chunk: ColumnChunk, place: Place, row: number, rowEnd: number) {
-  const { header, bodyStart } = await readHeader(ahead, chunk, place.offset);
-  const rows = pageRows(header) ?? 0;
-  checkHeader(header, rows, rowEnd - place.row, chunk.end - bodyStart);
-  const next = { ...place, offset: bodyStart + header.compressed_page_size, row: place.row + rows };
-  const isDictionary = header.type === 'DICTIONARY_PAGE';
-  if (!isDictionary && next.row <= row) return { place: next, page: null };
-  const body = await ahead(bodyStart, next.offset);
+async function openPages(
+  file: OpenFile,
+  chunk: ColumnChunk,
+  rowStart: number,
+  rowEnd: number,
+  ahead: ReadBytes,
+): Promise<OpenPages> {
+  // a column that fits one window is read once
+  const glance = chunk.end - chunk.start <= WINDOW_BYTES ? ahead : readGlances(file, chunk.end);
+  const places = await placePages(glance, chunk, rowStart, rowEnd);
+  if (!places.hasDictionary) return { ...places, dictionary: null };
+  try {
+    const { header, body } = await readPage(ahead, chunk, chunk.start, undefined);
+    return { ...places, dictionary: decodeDictionary(body, header, chunk.column, chunk.codec) };
+  } catch (cause) {
+    throw new PageError(chunk, chunk.start, rowEnd, cause);
+  }
+}
+
+async function readValues(
+  ahead: ReadBytes,
+  chunk: ColumnChunk,
+  offset: number,
+  { rowStart, rowEnd }: Pick<Page, 'rowStart' | 'rowEnd'>,
+  dictionary: Dictionary | null,
+): Promise<Values> {
+  try {
+    const { header, body } = await readPage(ahead, chunk, offset, rowEnd - rowStart);
+    return decodePage(body, header, chunk.column, chunk.codec, dictionary);
+  } catch (cause) {
+    throw new PageError(chunk, offset, rowEnd, cause);
+  }
+}
+
+/** A page that was found to hold `rows` rows, or to be a dictionary. */
+async function readPage(ahead: ReadBytes, chunk: ColumnChunk, offset: number, rows: number | undefined) {
+  const { header, bodyStart } = await readHeader(ahead, offset, chunk.end);
+  if (pageRows(header) !== rows) throw new Error('it has changed while it was read');
+  checkHeader(header, rows ?? 0, rows ?? 0, chunk.end - bodyStart);
+  const body = await ahead(bodyStart, bodyStart + header.compressed_page_size);
   checkCrc(body, header);
-  if (isDictionary) {
-    next.dictionary = decodeDictionary(body, header, chunk.column, chunk.codec);
-    return { place: next, page: null };
-  }
-  const values = decodePage(body, header, chunk.column, chunk.codec, place.dictionary);
-  return { place: next, page: { rowStart: place.row, rowEnd: next.row, values } };
-}
-
-// page headers take some 30 bytes, or more where they carry the page's least and greatest strings
-const LEAST_HEADER_READ = 1024;
-const MOST_HEADER_BYTES = 16 * 1024 * 1024;
-
-async function readHeader(ahead: ReadAhead, chunk: ColumnChunk, offset: number) {
-  for (let length = LEAST_HEADER_READ; ; length *= 8) {
-    const bytes = await ahead(offset, Math.min(offset + length, chunk.end));
-    const end = thriftStructEnd(bytes);
-    if (end !== undefined) {
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-      return { header: parquetHeader({ view, offset: 0 }), bodyStart: offset + end };
-    }
-    if (length >= MOST_HEADER_BYTES || offset + length >= chunk.end) throw new Error('its header has no end');
-  }
-}
-
-// 2^24 values take 128 MB before their first character; pages of real writers hold 2^20 at most
-const MOST_PAGE_ROWS = 2 ** 24;
-
-/** Nothing is allocated for a page before its header fits the column's bytes and the row group's rows. */
-function checkHeader(header: PageHeader, rows: number, rowsLeft: number, bytesLeft: number): void {
-  const { compressed_page_size: compressed, uncompressed_page_size: uncompressed, type } = header;
-  if (type === undefined) throw new Error('it is of an unknown type');
-  if (!(compressed >= 0 && compressed <= bytesLeft))
-    throw new Error(`it claims ${compressed} bytes where ${bytesLeft} are left`);
-  if (!(uncompressed >= 0 && uncompressed <= mostPageBytes(compressed)))
-    throw new Error(`it claims to hold ${uncompressed} bytes, compressed to ${compressed}: over the limit`);
-  if (!(rows >= 0 && rows <= rowsLeft)) throw new Error(`it claims ${rows} rows where ${rowsLeft} are left`);
-  if (rows > MOST_PAGE_ROWS) throw new Error(`it holds ${rows} rows, the limit is ${MOST_PAGE_ROWS}`);
+  return { header, body };
 }
 
 function checkCrc(body: Uint8Array, { crc }: PageHeader): void {
   if (crc !== undefined && crc32(body) !== crc >>> 0) throw new Error('its checksum (CRC) does not match its bytes');
 }
 
-/** The bytes [start, end) in a buffer of their own. */
-type ReadAhead = (start: number, end: number) => Promise<Uint8Array>;
-
 // columns of small pages are read a quarter of a megabyte at a time
 const WINDOW_BYTES = 256 * 1024;
 
-function readAhead(file: OpenFile, chunkEnd: number): ReadAhead {
+function readAhead(file: OpenFile, chunkEnd: number): ReadBytes {
   let window: Uint8Array = new Uint8Array(0);
   let windowStart = 0;
   return async (start, end) => {

@@ -3,6 +3,7 @@ import type { CompressionCodec, DataReader, Encoding, PageHeader } from 'hyparqu
 import { deltaBinaryUnpack, deltaByteArray, deltaLengthByteArray } from 'hyparquet/src/delta.js';
 import { byteStreamSplit } from 'hyparquet/src/encoding.js';
 import { readPlain } from 'hyparquet/src/plain.js';
+import { readVarInt } from 'hyparquet/src/thrift.js';
 import { decodeRuns } from './decodeRuns.ts';
 import { decompressPage, mostPageBytes } from './decompressPage.ts';
 import type { Column } from './findColumns.ts';
@@ -31,9 +32,9 @@ export const valueEncodings: Partial<Record<Encoding, DecodeValues>> = {
   BYTE_STREAM_SPLIT: decodeSplit,
 };
 
-/** How many rows a data page holds; undefined for other pages. */
+/** How many rows a data page holds; undefined for a dictionary. */
 export function pageRows({ data_page_header, data_page_header_v2 }: PageHeader): number | undefined {
-  return data_page_header?.num_values ?? data_page_header_v2?.num_values;
+  return (data_page_header ?? data_page_header_v2)?.num_values;
 }
 
 /** The entries of a dictionary page. */
@@ -43,7 +44,7 @@ export function decodeDictionary(
   column: Column,
   codec: CompressionCodec,
 ): Dictionary {
-  const entries = header.dictionary_page_header?.num_values ?? 0;
+  const { num_values: entries } = header.dictionary_page_header!;
   const page = decompressPage(body, header.uncompressed_page_size, codec);
   return { entries, values: decodePlain({ view: viewOf(page), offset: 0 }, entries, column) };
 }
@@ -60,11 +61,20 @@ export function decodePage(
     ? openPageV2(body, header, column, codec)
     : openPageV1(body, header, column, codec);
   const present = levels ? countPresent(levels) : rows;
+  checkNulls(header, rows - present);
   if (present > 0 && column.kind === 'nothing') throw new Error('it holds values, its column is one of nulls');
   const decode = valueEncodings[encoding];
   if (!decode) throw new Error(`its values are encoded as ${encoding ?? 'something unknown'}, which is not supported`);
   const values = present === 0 ? () => null : decode({ view: viewOf(bytes), offset: 0 }, present, column, dictionary);
   return levels && present < rows ? withNulls(values, levels) : values;
+}
+
+/** Nulls are counted in the levels, in a version 2 header, and in the statistics that may be in either. */
+function checkNulls({ data_page_header, data_page_header_v2: v2 }: PageHeader, nulls: number): void {
+  const { statistics } = (data_page_header ?? v2)!;
+  for (const claimed of [v2?.num_nulls, statistics?.null_count])
+    if (claimed !== undefined && Number(claimed) !== nulls)
+      throw new Error(`its header counts ${claimed} nulls, its levels ${nulls}`);
 }
 
 interface PageParts {
@@ -95,11 +105,15 @@ function openPageV2(body: Uint8Array, header: PageHeader, column: Column, codec:
   const levelsEnd = definition_levels_byte_length + repetition_levels_byte_length;
   if (!(definition_levels_byte_length >= 0 && repetition_levels_byte_length >= 0 && levelsEnd <= body.length))
     throw new Error('its levels reach past its end');
+  if (repetition_levels_byte_length > 0 || (definition_levels_byte_length > 0 && !column.nullable))
+    throw new Error(`it has levels of lists or nulls, its column has ${column.nullable ? 'no lists' : 'neither'}`);
   const levels = column.nullable ? decodeRuns(body.subarray(repetition_levels_byte_length, levelsEnd), 1, rows) : null;
   const compressed = body.subarray(levelsEnd);
-  const bytes = v2.is_compressed
-    ? decompressPage(compressed, header.uncompressed_page_size - levelsEnd, codec)
-    : compressed;
+  const bytes = decompressPage(
+    compressed,
+    header.uncompressed_page_size - levelsEnd,
+    v2.is_compressed ? codec : 'UNCOMPRESSED',
+  );
   return { rows, levels, bytes, encoding };
 }
 
@@ -155,14 +169,15 @@ function decodeSplit(reader: DataReader, count: number, { type, typeLength }: Co
 
 function decodeDelta(reader: DataReader, count: number, { type }: Column): Values {
   if (type !== 'INT32' && type !== 'INT64') throw new Error(`${type} values in an encoding for integers`);
-  checkDelta(reader);
+  checkDelta(reader, count);
   const values = type === 'INT32' ? new Int32Array(count) : new BigInt64Array(count);
   deltaBinaryUnpack(reader, count, values);
+  checkEnd(reader);
   return elements(values);
 }
 
 function decodeDeltaLengths(reader: DataReader, count: number): Values {
-  checkDelta(reader);
+  checkDelta(reader, count);
   const values = new Array<Uint8Array>(count);
   deltaLengthByteArray(reader, count, values);
   checkEnd(reader);
@@ -172,10 +187,10 @@ function decodeDeltaLengths(reader: DataReader, count: number): Values {
 /** Each string is a prefix of the one before and a suffix of its own, so that little input can ask for much memory. */
 function decodeDeltaStrings(reader: DataReader, count: number): Values {
   const lengths = { view: reader.view, offset: reader.offset };
-  checkDelta(lengths);
+  checkDelta(lengths, count);
   const prefixes = new Int32Array(count);
   deltaBinaryUnpack(lengths, count, prefixes);
-  checkDelta(lengths);
+  checkDelta(lengths, count);
   const suffixes = new Int32Array(count);
   deltaBinaryUnpack(lengths, count, suffixes);
   checkStrings(prefixes, suffixes, mostPageBytes(reader.view.byteLength));
@@ -197,19 +212,16 @@ function checkStrings(prefixes: Int32Array, suffixes: Int32Array, mostBytes: num
   }
 }
 
-/** hyparquet takes memory for as many miniblocks as the header claims: each has a byte for its width. */
-function checkDelta({ view, offset }: DataReader): void {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, view.byteLength - offset);
-  let at = 0;
-  while (at < bytes.length && bytes[at] >= 0x80) at++; // the block size
-  let miniblocks = 0;
-  for (let scale = 1; ++at < bytes.length; scale *= 128) {
-    miniblocks += (bytes[at] & 0x7f) * scale;
-    if (bytes[at] < 0x80) break;
-  }
-  // 512: real writers use 4, a block size ends at 2^16 values of 128 in practice
-  if (at >= bytes.length || miniblocks < 1 || miniblocks > 512)
-    throw new Error(`it claims ${miniblocks} miniblocks in a block of deltas`);
+// real writers use 4 miniblocks of 32 values, or 8 of 64
+const MOST_MINIBLOCKS = 512;
+
+/** hyparquet takes memory for as many miniblocks as the header claims, and believes the page's header on how many values there are. */
+function checkDelta({ view, offset }: DataReader, count: number): void {
+  const reader = { view, offset };
+  const [block, miniblocks, values] = [readVarInt(reader), readVarInt(reader), readVarInt(reader)];
+  if (!(block >= 1 && miniblocks >= 1 && miniblocks <= MOST_MINIBLOCKS) || block % (miniblocks * 8) !== 0)
+    throw new Error(`it claims blocks of ${block} deltas in ${miniblocks} miniblocks`);
+  if (values !== count) throw new Error(`it claims ${values} values, its header ${count}`);
 }
 
 // hyparquet reads strings from the whole buffer: one that runs past the page is found here

@@ -5,7 +5,7 @@ const MOST_BITS = 24;
 
 /**
  * The first `count` numbers of `width` bits each in `bytes`. hyparquet's decoder lets a run write past `count`, up to 2^31
- * numbers; here a run that claims more than is left is an error.
+ * numbers; here a run that claims more than is left is an error, and so are bytes behind the last run.
  */
 export function decodeRuns(bytes: Uint8Array, width: number, count: number): Uint32Array {
   if (width > MOST_BITS) throw new Error(`numbers of ${width} bits where ${MOST_BITS} is the most`);
@@ -22,10 +22,11 @@ export function decodeRuns(bytes: Uint8Array, width: number, count: number): Uin
     const runBytes = packed ? Math.ceil((run * width) / 8) : (width + 7) >> 3;
     if (offset + runBytes > bytes.length) throw new Error('its runs of numbers reach past its end');
     if (packed) unpack(bytes, offset, width, numbers.subarray(seen, seen + run));
-    else numbers.fill(littleEndian(bytes, offset, runBytes), seen, seen + run);
+    else numbers.fill(runValue(bytes, offset, width), seen, seen + run);
     offset += packed ? Math.ceil((claimed * width) / 8) : runBytes;
     seen += run;
   }
+  if (offset < bytes.length) throw new Error(`its runs of numbers end at byte ${offset} of ${bytes.length}`);
   return numbers;
 }
 
@@ -39,9 +40,10 @@ function unpack(bytes: Uint8Array, offset: number, width: number, into: Uint32Ar
   }
 }
 
-function littleEndian(bytes: Uint8Array, offset: number, length: number): number {
+function runValue(bytes: Uint8Array, offset: number, width: number): number {
   let value = 0;
-  for (let i = 0; i < length; i++) value += bytes[offset + i] * 2 ** (8 * i);
+  for (let i = 0; i < (width + 7) >> 3; i++) value += bytes[offset + i] * 2 ** (8 * i);
+  if (value >= 2 ** width) throw new Error(`a run of ${value}, which does not fit ${width} bits`);
   return value;
 }
 

@@ -10,6 +10,8 @@ export interface Column {
   /** Bytes of a FIXED_LEN_BYTE_ARRAY's value. */
   typeLength?: number;
   nullable: boolean;
+  /** Its place among the file's columns, fields of structures counted one by one. */
+  leaf: number;
 }
 /** 'nothing': a column of nulls, to which its writer gave no type. */
 export type ColumnKind = 'text' | 'integer' | 'unsigned' | 'uuid' | 'nothing';
@@ -42,16 +44,24 @@ export function findColumns(metadata: FileMetaData, names: ColumnNames): Documen
 }
 
 function findColumn(nodes: SchemaTree[], setting: string, name: string, kinds: ColumnKind[]): Column {
-  const node = nodes.find((child) => child.element.name === name);
+  const place = nodes.findIndex((child) => child.element.name === name);
+  const node = nodes[place];
   if (!node)
     throw new Error(`${setting} "${name}" is not among ${describeColumns(nodes)}${nearestName(nodes, name, kinds)}`);
+  if (nodes.findLastIndex((child) => child.element.name === name) !== place)
+    throw new Error(`${setting} "${name}" is the name of two columns; ${describeColumns(nodes)}`);
   const kind = columnKind(node);
   const { type, type_length: typeLength, repetition_type } = node.element;
   if (!kind || !type || !kinds.includes(kind)) {
     const wanted = kinds === STRINGS ? 'strings' : 'strings or integers';
     throw new Error(`${setting} "${name}" must hold ${wanted}, it is ${describeType(node)}; ${describeColumns(nodes)}`);
   }
-  return { name, kind, type, typeLength, nullable: repetition_type !== 'REQUIRED' };
+  const leaf = nodes.slice(0, place).reduce((sum, before) => sum + countLeaves(before), 0);
+  return { name, kind, type, typeLength, nullable: repetition_type !== 'REQUIRED', leaf };
+}
+
+function countLeaves({ children }: SchemaTree): number {
+  return children.length === 0 ? 1 : children.reduce((sum, child) => sum + countLeaves(child), 0);
 }
 
 /** The nearest name among the columns that would do, or among all where none would. */

@@ -8,6 +8,8 @@ import type { Footer } from './readFooter.ts';
 /** One column of one row group: its pages lie one behind the other in the bytes [start, end). */
 export interface ColumnChunk {
   column: Column;
+  /** The row group's place in the file. */
+  rowGroup: number;
   codec: CompressionCodec;
   start: number;
   end: number;
@@ -27,6 +29,12 @@ const MOST_ROWS_PER_BYTE = 65536;
 
 /** Throws a plain Error that names row group and column; the caller knows the file's name. */
 export function planRowGroups(footer: Footer, columns: Column[]): RowGroupPlan[] {
+  const plans = planEach(footer, columns);
+  refuseOverlaps(footer.metadata, plans);
+  return plans;
+}
+
+function planEach(footer: Footer, columns: Column[]): RowGroupPlan[] {
   const plans: RowGroupPlan[] = [];
   let rowStart = 0;
   for (const [index, group] of footer.metadata.row_groups.entries()) {
@@ -42,30 +50,32 @@ export function planRowGroups(footer: Footer, columns: Column[]): RowGroupPlan[]
 
 function planChunk(footer: Footer, group: RowGroup, index: number, column: Column): ColumnChunk {
   const where = `row group ${index}, column "${column.name}"`;
-  const metadata = findChunk(footer.metadata, group, where, column);
-  const { codec, num_values, total_compressed_size } = metadata;
+  const metadata = findChunk(group, where, column);
+  const { codec, num_values, statistics } = metadata;
   if (!codecs[codec])
     throw new Error(`${where} is compressed with ${codec ?? 'an unknown codec'}; ${supported(Object.keys(codecs))}`);
   checkEncodings(metadata, where);
-  const start = chunkStart(metadata);
-  const end = start + Number(total_compressed_size);
+  const { start, end } = extentOf(metadata);
   if (!(start >= 4 && start < end && end <= footer.start))
     throw new Error(`${where} lies at bytes ${start} to ${end}, the file's data at bytes 4 to ${footer.start}`);
   if (num_values !== group.num_rows) throw new Error(`${where} holds ${num_values} values for ${group.num_rows} rows`);
   if (Number(num_values) > (end - start) * MOST_ROWS_PER_BYTE)
     throw new Error(`${where} promises ${num_values} rows in ${end - start} bytes`);
-  return { column, codec, start, end };
+  if (!column.nullable && Number(statistics?.null_count ?? 0) > 0)
+    throw new Error(`${where} has ${statistics!.null_count} nulls, the schema says that it has none`);
+  return { column, rowGroup: index, codec, start, end };
 }
 
-function findChunk({ schema }: FileMetaData, group: RowGroup, where: string, column: Column): ColumnMetaData {
-  const leaf = schema.filter((element) => element.type).findIndex((element) => element.name === column.name);
-  const chunk =
-    group.columns.find(({ meta_data: m }) => m?.path_in_schema.length === 1 && m.path_in_schema[0] === column.name) ??
-    group.columns[leaf];
+/** Columns lie in the order of the schema, and each says its name. */
+function findChunk(group: RowGroup, where: string, column: Column): ColumnMetaData {
+  const chunk = group.columns[column.leaf];
   if (!chunk) throw new Error(`${where} is missing from the footer`);
   if (chunk.crypto_metadata || chunk.encrypted_column_metadata || !chunk.meta_data)
     throw new Error(`${where} is encrypted; decrypt it first (write it again without encryption)`);
   if (chunk.file_path) throw new Error(`${where} lies in another file, ${chunk.file_path}; give that file`);
+  const path = chunk.meta_data.path_in_schema;
+  if (path.length !== 1 || path[0] !== column.name)
+    throw new Error(`${where} is called "${path.join('.')}" in the footer, the schema says "${column.name}"`);
   if (chunk.meta_data.type !== column.type)
     throw new Error(`${where} holds ${chunk.meta_data.type}, the schema says ${column.type}`);
   return chunk.meta_data;
@@ -88,6 +98,28 @@ function chunkStart({ data_page_offset, dictionary_page_offset }: ColumnMetaData
   const data = Number(data_page_offset);
   const dictionary = Number(dictionary_page_offset ?? 0);
   return dictionary > 0 && dictionary < data ? dictionary : data;
+}
+
+/** Bytes that two columns claim are one column's, and nobody knows which. */
+function refuseOverlaps({ row_groups }: FileMetaData, plans: RowGroupPlan[]): void {
+  const chosen = new Set(plans.flatMap(({ chunks }) => chunks.map(({ start }) => start)));
+  const extents = row_groups.flatMap((group) =>
+    group.columns.flatMap(({ meta_data, file_path }) => (meta_data && !file_path ? [extentOf(meta_data)] : [])),
+  );
+  extents.sort((a, b) => a.start - b.start);
+  let before = { start: 0, end: 0 };
+  for (const extent of extents) {
+    if (extent.start < before.end && (chosen.has(extent.start) || chosen.has(before.start)))
+      throw new Error(
+        `two of its columns lie at bytes ${before.start} to ${before.end} and ${extent.start} to ${extent.end}`,
+      );
+    if (extent.end > before.end) before = extent;
+  }
+}
+
+function extentOf(metadata: ColumnMetaData): { start: number; end: number } {
+  const start = chunkStart(metadata);
+  return { start, end: start + Number(metadata.total_compressed_size) };
 }
 
 function supported(names: string[]): string {

@@ -55,9 +55,15 @@ async function notParquet(file: OpenFile): Promise<Error> {
   return new Error(`it is not Parquet: its first bytes are ${JSON.stringify(magic)}, not "PAR1"`);
 }
 
+// nonce and tag behind a footer that is signed and not encrypted
+const SIGNATURE_BYTES = 28;
+
 function parseFooter(footer: Uint8Array, start: number): FileMetaData {
   try {
-    if (thriftStructEnd(footer.subarray(0, -8)) === undefined) throw new Error('its structures reach past its end');
+    const end = thriftStructEnd(footer.subarray(0, -8));
+    if (end === undefined) throw new Error('its structures reach past its end');
+    const left = footer.length - 8 - end;
+    if (left !== 0 && left !== SIGNATURE_BYTES) throw new Error(`its structures end ${left} bytes before it does`);
     const metadata = parquetMetadata(footer, { geoparquet: false });
     parquetSchema(metadata); // throws where the columns do not add up to the schema's tree
     return metadata;

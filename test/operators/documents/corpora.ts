@@ -8,7 +8,8 @@ import { type CorpusSettings, openCorpus } from '../../../operators/documents/op
 import { type DocumentSlice, readDocuments, type SliceSize } from '../../../operators/documents/readDocuments.ts';
 
 export const FIXTURES = path.resolve(import.meta.dirname, '../../fixtures/parquet');
-export const MANY: SliceSize = { documents: 1e6, tokens: 1e9 };
+export const MANY: SliceSize = { documents: 1e6, tokens: 1e9, rows: 1e9 };
+export const READ_SECONDS = 60;
 
 /** The texts that make.py writes. */
 export function fixtureText(i: number): string {
@@ -20,16 +21,18 @@ export function fixtureSource(i: number): string {
 }
 
 export function settings(files: string | string[], more: Partial<CorpusSettings> = {}): CorpusSettings {
-  return { files: [files].flat(), textColumn: 'text', skip: 0, onBadFile: 'fail', invalidText: 'setAside', ...more };
+  const policies = { onBadFile: 'fail', onBadRow: 'setAside', invalidText: 'setAside' } as const;
+  return { files: [files].flat(), textColumn: 'text', skip: 0, ...policies, readSeconds: READ_SECONDS, ...more };
 }
 
 export async function readAll(
   chosen: CorpusSettings,
-  { folder = FIXTURES, size = MANY, contextTokens = 512, from = { batch: 0, key: 0 } } = {},
+  { folder = FIXTURES, size = {} as Partial<SliceSize>, contextTokens = 512, from = { batch: 0, key: 0 } } = {},
 ): Promise<DocumentSlice[]> {
   const corpus = await openCorpus(chosen, folder);
   const slices: DocumentSlice[] = [];
-  for await (const slice of readDocuments(corpus, chosen, size, contextTokens, from)) slices.push(slice);
+  for await (const slice of readDocuments(corpus, chosen, { ...MANY, ...size }, contextTokens, from))
+    slices.push(slice);
   return slices;
 }
 

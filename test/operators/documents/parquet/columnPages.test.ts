@@ -5,11 +5,11 @@ import { findColumns } from '../../../../operators/documents/parquet/findColumns
 import { type OpenFile, openFile } from '../../../../operators/documents/parquet/openFile.ts';
 import { planRowGroups } from '../../../../operators/documents/parquet/planRowGroups.ts';
 import { readFooter } from '../../../../operators/documents/parquet/readFooter.ts';
-import { craft, fixture, fixtureText, longStatistics, tempFolder } from '../corpora.ts';
+import { craft, fixture, fixtureText, longStatistics, READ_SECONDS, tempFolder } from '../corpora.ts';
 
 /** Hands the text column of the file's first row group to `use`. */
 async function withText<T>(bytes: Uint8Array, use: (pageAt: PageAt) => Promise<T>, watch = (file: OpenFile) => file) {
-  const file = watch(await openFile(path.join(tempFolder({ 'a.parquet': bytes }), 'a.parquet')));
+  const file = watch(await openFile(path.join(tempFolder({ 'a.parquet': bytes }), 'a.parquet'), READ_SECONDS));
   try {
     const footer = await readFooter(file);
     const [group] = planRowGroups(footer, [findColumns(footer.metadata, { textColumn: 'text' }).text]);
@@ -53,7 +53,7 @@ describe('openColumn', () => {
     await withText(flipped(at), async (pageAt) => {
       await pageAt(9);
       await expect(pageAt(10)).rejects.toThrow(
-        /^column "text", page at byte \d+: its checksum \(CRC\) does not match its bytes$/,
+        /^row group 0, column "text", page at byte \d+: its checksum \(CRC\) does not match its bytes$/,
       );
     });
   });
@@ -72,7 +72,7 @@ describe('openColumn', () => {
     ],
     ['a page of more rows than its row group', { dataPage: { num_values: 21 } }, 'it claims 21 rows where 20 are left'],
     ['a page of 2^31 rows', { dataPage: { num_values: 2 ** 31 - 1 } }, 'it claims 2147483647 rows where 20 are left'],
-    ['a page of too few rows', { dataPage: { num_values: 19 } }, 'a run of 20 numbers where 19 are left'],
+    ['a page of too few rows', { dataPage: { num_values: 19 } }, 'its pages hold 19 of 20 rows'],
     ['a page of an unknown type', { page: { type: 9 } }, 'it is of an unknown type'],
     [
       'an unknown encoding',
@@ -109,15 +109,14 @@ describe('openColumn', () => {
     await expect(firstPage(craft(changes))).rejects.toThrow(message);
   });
 
-  it('refuses a column whose pages end before its rows', async () => {
+  it('refuses a column whose pages end before its rows, before it gives any', async () => {
     const bytes = craft({ footer: { num_rows: 30 }, rowGroup: { num_rows: 30 }, chunk: { num_values: 30 } });
     await withText(bytes, async (pageAt) => {
-      expect((await pageAt(19)).rowEnd).toBe(20);
-      await expect(pageAt(20)).rejects.toThrow('its pages hold 20 of 30 rows');
+      await expect(pageAt(0)).rejects.toThrow('its pages hold 20 of 30 rows');
     });
   });
 
-  it('reads a row group in one pass, a quarter of a megabyte of it at a time', async () => {
+  it('reads the headers of a row group and then its pages, a quarter of a megabyte at a time', async () => {
     const bytes = craft({ pages: 3000 });
     const reads: number[] = [];
     const watch = (file: OpenFile): OpenFile => ({
@@ -133,7 +132,7 @@ describe('openColumn', () => {
     await withText(bytes, readRows, watch);
     expect(bytes.length).toBeGreaterThan(4_000_000);
     expect(Math.max(...reads)).toBe(256 * 1024);
-    expect(reads.reduce((sum, read) => sum + read, 0)).toBeLessThan(1.1 * bytes.length);
+    expect(reads.reduce((sum, read) => sum + read, 0)).toBeLessThan(2.2 * bytes.length);
   });
 
   it('reads a page header far longer than its first read of it', async () => {

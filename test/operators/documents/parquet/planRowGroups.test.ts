@@ -4,10 +4,10 @@ import { findColumns } from '../../../../operators/documents/parquet/findColumns
 import { openFile } from '../../../../operators/documents/parquet/openFile.ts';
 import { planRowGroups, type RowGroupPlan } from '../../../../operators/documents/parquet/planRowGroups.ts';
 import { readFooter } from '../../../../operators/documents/parquet/readFooter.ts';
-import { craft, fixture, tempFolder } from '../corpora.ts';
+import { craft, fixture, READ_SECONDS, tempFolder } from '../corpora.ts';
 
 async function planOf(bytes: Uint8Array, more = {}): Promise<RowGroupPlan[]> {
-  const file = await openFile(path.join(tempFolder({ 'a.parquet': bytes }), 'a.parquet'));
+  const file = await openFile(path.join(tempFolder({ 'a.parquet': bytes }), 'a.parquet'), READ_SECONDS);
   try {
     const footer = await readFooter(file);
     const { text, id } = findColumns(footer.metadata, { textColumn: 'text', ...more });

@@ -2,10 +2,10 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openFile } from '../../../../operators/documents/parquet/openFile.ts';
 import { type Footer, readFooter } from '../../../../operators/documents/parquet/readFooter.ts';
-import { craft, fixture, messageOf, parquet, tempFolder } from '../corpora.ts';
+import { craft, fixture, messageOf, parquet, READ_SECONDS, tempFolder } from '../corpora.ts';
 
 async function footerOf(bytes: Uint8Array): Promise<Footer> {
-  const file = await openFile(path.join(tempFolder({ 'a.parquet': bytes }), 'a.parquet'));
+  const file = await openFile(path.join(tempFolder({ 'a.parquet': bytes }), 'a.parquet'), READ_SECONDS);
   return readFooter(file).finally(() => file.close());
 }
 

@@ -1,0 +1,14 @@
+/** Waits for work on a file for so long and no longer: a drive that is gone answers neither yes nor no. */
+
+export class DeadlineError extends Error {}
+
+/** Throws DeadlineError where `work` takes more than `seconds`; the work itself cannot be stopped. `what` is `reading its bytes 0 to 4`. */
+export async function withDeadline<T>(work: Promise<T>, seconds: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = () =>
+      reject(new DeadlineError(`${what} took more than ${seconds} s, the limit of corpus.readSeconds`));
+    timer = setTimeout(error, seconds * 1000);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
