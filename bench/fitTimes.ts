@@ -35,7 +35,7 @@ export async function whereFitTimeGoes({ model, full }: BenchPaths, windows: num
   const widest = new Float32Array(Math.max(...sides.map(({ width }) => width)) ** 2);
   const arrays = new Map(sides.map(({ name, width }) => [eigenvectorName(name, 0), widest.subarray(0, width ** 2)]));
   const covariances = await openPass(await writeCovarianceModel(folder, settings, sides, cache));
-  const eigenvectors = layOutExtra('eigenvectors', 'benchwithzeros00', arrays);
+  const eigenvectors = layOutExtra('eigenvectors', arrays);
   const squares = await openPass(await writeSquaresModel(folder, settings, modules, eigenvectors, cache));
   const turns: { base: number; covariances: number; squares: number }[] = [];
   for (const window of ids)

@@ -1,12 +1,20 @@
 /** The folder of curvature factors in the cache: one file for each side and module, so that a fit goes on where it was stopped. */
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IntegrityError } from '../../schemas/errors.ts';
 import { canonicalJson, fingerprint } from '../../schemas/fingerprint.ts';
+import { orMadeAgain, type Say } from '../files/damagedFile.ts';
 import { expectFingerprint } from '../files/differingKeys.ts';
 import { exists } from '../files/exists.ts';
-import { writeLines } from '../files/wholeFile.ts';
-import { openSafetensorsFile, readDoubles, readTensor, writeSafetensors } from '../gradients/safetensors.ts';
+import { readSealedJson, writeSealedJson } from '../files/sealedJson.ts';
+import { makeFolder } from '../files/wholeFile.ts';
+import {
+  openSafetensorsFile,
+  openSealedSafetensors,
+  readDoubles,
+  readTensor,
+  writeSealedSafetensors,
+} from '../gradients/safetensors.ts';
 import type { Eigenbasis } from './eigenbasisOfSide.ts';
 
 /** Everything that factors depend on; two runs share them exactly where these agree. */
@@ -40,15 +48,20 @@ export interface Sums {
 
 export type FactorKind = 'covariance' | 'eigenbasis' | 'squares' | 'fisher';
 
-/** The factors' folder in the cache, made if it is not there. Throws IntegrityError where it was made for something else. */
+/**
+ * The factors' folder in the cache, which is made when a factor is written to it. Throws IntegrityError where it was made for something
+ * else.
+ */
 export async function openFactorFolder(cache: string, wanted: FactorFingerprint): Promise<FactorFolder> {
   const path = join(cache, `curvature-${fingerprint(wanted).slice(0, 16)}`);
-  await mkdir(path, { recursive: true });
-  const file = join(path, 'fingerprint.json');
-  const found = await readFile(file, 'utf8').catch(() => null);
-  if (found === null) await writeLines(file, [canonicalJson(wanted)]);
-  else expectSameFit(path, found, wanted);
+  const found = await orMadeAgain(() => readSealedJson(fingerprintPath(path)));
+  if (found) expectSameFit(path, canonicalJson(found.fingerprint), wanted);
   return { path, fingerprint: wanted };
+}
+
+/** Says to people and programs what the folder is of; each file says it too. */
+function fingerprintPath(folder: string): string {
+  return join(folder, 'fingerprint.json');
 }
 
 function expectSameFit(path: string, found: string | undefined, wanted: FactorFingerprint): void {
@@ -69,13 +82,20 @@ export interface Part {
 
 /** The sets of parts that the folder has: `count`s of which at least one part is there. */
 export async function partCounts({ path }: FactorFolder): Promise<number[]> {
-  const names = await readdir(path);
+  const names = await readdir(path).catch(() => []);
   const counts = names.map((name) => /^part-\d+-of-(\d+)$/.exec(name)?.[1]).filter((count) => count !== undefined);
   return [...new Set(counts.map(Number))].sort((a, b) => a - b);
 }
 
-export function hasFactor(folder: FactorFolder, kind: FactorKind, name: string): Promise<boolean> {
-  return exists(factorPath(folder, kind, name));
+/**
+ * Whether the factor is there, its content checked: a damaged file is said, and counts as missing. Throws IntegrityError where it is of
+ * another fit or another name.
+ */
+export async function hasFactor(folder: FactorFolder, kind: FactorKind, name: string, say?: Say): Promise<boolean> {
+  const path = factorPath(folder, kind, name);
+  const file = await orMadeAgain(() => openSealedSafetensors(path), say);
+  if (file) expectFactor(path, file.metadata, folder, kind, name);
+  return file !== null;
 }
 
 /** Names come from the model's tensors and are not to be trusted as file names: a digest stands behind what is readable of them. */
@@ -127,31 +147,46 @@ export async function readEigenvalues(folder: FactorFolder, name: string, width:
   return { values: await readDoubles(tensor('values', [width])), count };
 }
 
-type ToWrite = Parameters<typeof writeSafetensors>[2];
+type ToWrite = Parameters<typeof writeSealedSafetensors>[2];
 
 async function writeFactor(folder: FactorFolder, kind: FactorKind, name: string, count: number, tensors: ToWrite) {
-  await mkdir(folder.path, { recursive: true });
-  const metadata = { fingerprint: canonicalJson(folder.fingerprint), factor: `${kind} ${name}`, count: String(count) };
-  await writeSafetensors(factorPath(folder, kind, name), metadata, tensors);
+  await makeFolder(folder.path);
+  const json = canonicalJson(folder.fingerprint);
+  const told = fingerprintPath(folder.path);
+  if (!(await exists(told))) await writeSealedJson(told, [['fingerprint', json]]);
+  const metadata = { fingerprint: json, factor: `${kind} ${name}`, count: String(count) };
+  await writeSealedSafetensors(factorPath(folder, kind, name), metadata, tensors);
 }
 
+/** Opens a factor that `hasFactor` has found whole. */
 async function openFactor(folder: FactorFolder, kind: FactorKind, name: string) {
   const path = factorPath(folder, kind, name);
-  const refuse = (expected: string, found: string, cause?: Error): never => {
-    throw new IntegrityError(`${path} expected ${expected}, found ${found}: delete it and run headwater fit again`, {
-      cause,
-    });
-  };
   const { metadata, tensors } = await openSafetensorsFile(path).catch((cause: Error) =>
-    refuse('a whole file of factors', cause.message, cause),
+    refuse(path, 'a whole file of factors', cause.message, cause),
   );
-  expectSameFit(path, metadata.fingerprint, folder.fingerprint);
-  if (metadata.factor !== `${kind} ${name}`) refuse(`the ${kind} of ${name}`, metadata.factor ?? 'nothing');
+  expectFactor(path, metadata, folder, kind, name);
   const tensor = (key: string, shape: number[]) => {
     const entry = tensors.get(key);
     if (!entry || String(entry.shape) !== String(shape))
-      return refuse(`${key} of shape [${shape}]`, entry ? `[${entry.shape}]` : 'none');
+      return refuse(path, `${key} of shape [${shape}]`, entry ? `[${entry.shape}]` : 'none');
     return entry;
   };
   return { tensor, count: Number(metadata.count) };
+}
+
+function expectFactor(
+  path: string,
+  metadata: Record<string, string>,
+  folder: FactorFolder,
+  kind: FactorKind,
+  name: string,
+): void {
+  expectSameFit(path, metadata.fingerprint, folder.fingerprint);
+  if (metadata.factor !== `${kind} ${name}`) refuse(path, `the ${kind} of ${name}`, metadata.factor ?? 'nothing');
+}
+
+function refuse(path: string, expected: string, found: string, cause?: Error): never {
+  throw new IntegrityError(`${path} expected ${expected}, found ${found}: delete it and run headwater fit again`, {
+    cause,
+  });
 }

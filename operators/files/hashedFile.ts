@@ -1,7 +1,7 @@
 /** A binary file that says whether it is what was written: a magic number, a version, the SHA-256 of the rest, and the rest. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { DamagedFile } from './damagedFile.ts';
+import { DamagedFile, unreadable } from './damagedFile.ts';
 import { openWholeFile } from './wholeFile.ts';
 
 const MAGIC = Buffer.from('HWCK');
@@ -20,11 +20,12 @@ export async function writeHashed(path: string, pieces: Uint8Array[]): Promise<v
   }
 }
 
-/** The pieces as one payload. Throws DamagedFile, which names the reason, where the file is missing or not what was written. */
+/**
+ * The pieces as one payload. Throws DamagedFile, which names the reason, where the file is missing or not what was written, and
+ * ResourceError where the rights or open files do not suffice.
+ */
 export async function readHashed(path: string): Promise<Buffer> {
-  const file = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new DamagedFile(path, cause.code === 'ENOENT' ? 'it is missing' : cause.message, cause);
-  });
+  const file = await readFile(path).catch((cause) => unreadable(path, cause));
   if (file.byteLength < PAYLOAD_AT)
     throw new DamagedFile(path, `it is too short: ${file.byteLength} bytes, at least ${PAYLOAD_AT} expected`);
   if (!file.subarray(0, MAGIC.length).equals(MAGIC))

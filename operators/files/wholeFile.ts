@@ -1,8 +1,8 @@
 /** A file that stands under its name only once it is whole: written under another name, flushed to the disk, then renamed. */
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ResourceError } from '../../schemas/errors.ts';
+import { partialOf } from './leftovers.ts';
 
 export interface WholeFile {
   /** Appends; calls are written in the order they are made, awaited or not. */
@@ -36,15 +36,15 @@ export async function openWholeFile(path: string, partial = `${path}.partial`): 
       if (!pending) return;
       pending = false;
       await last.catch(() => {});
-      await handle.close();
-      await rm(partial, { force: true });
+      await handle.close().catch(() => {});
+      await rm(partial, { force: true }).catch(() => {}); // the reason why it is abandoned is what counts
     },
   };
 }
 
 /** A file that processes may share, such as a cache: `write` appends to it, and it is there once all that `write` yields is. */
 export async function writeShared(path: string, pieces: Pieces): Promise<void> {
-  const file = await openWholeFile(path, `${path}.${randomUUID()}.partial`);
+  const file = await openWholeFile(path, partialOf(path));
   try {
     for await (const piece of pieces)
       await file.write(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
@@ -78,16 +78,32 @@ async function publish(handle: FileHandle, partial: string, path: string): Promi
     await rename(partial, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(partial, { force: true });
+    await rm(partial, { force: true }).catch(() => {});
     throw error;
   }
 }
 
 /** Makes the rename itself outlast a power cut, where the file system lets a folder be flushed. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => null);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(expectNotAllowed);
+  try {
+    await handle?.sync().catch(expectNotAllowed);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** What systems answer that do not let a folder be opened or flushed. */
+const NOT_ALLOWED = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EISDIR', 'EPERM', 'EACCES', 'EBADF']);
+
+function expectNotAllowed(error: NodeJS.ErrnoException): null {
+  if (NOT_ALLOWED.has(error.code ?? '')) return null;
+  throw error;
+}
+
+/** Makes the folder and those above it where they are missing. Throws ResourceError. */
+export async function makeFolder(path: string): Promise<void> {
+  await namedWrite(path, () => mkdir(path, { recursive: true }));
 }
 
 /** Throws what `work` throws as ResourceError that names `path`. */
@@ -96,11 +112,7 @@ export async function namedWrite<T>(path: string, work: () => Promise<T>): Promi
     return await work();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ResourceError(
-      `cannot write ${path}: ${reason}; make room or grant rights there, or name another folder with --out or --set cache=…`,
-      {
-        cause,
-      },
-    );
+    const remedy = 'make room or grant rights there, or name another folder with --out or --set cache=…';
+    throw new ResourceError(`cannot write ${path}: ${reason}; ${remedy}`, { cause });
   }
 }

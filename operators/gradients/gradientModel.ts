@@ -1,5 +1,4 @@
 /** Turns a model folder into an ONNX model on disk whose outputs are the loss and the projected gradients of the tapped layers. */
-import { createHash } from 'node:crypto';
 import type { External, Tensor } from './graph/tensorGraph.ts';
 import { product } from './graph/tensorGraph.ts';
 import type { ModelFolder } from './modelFolder.ts';
@@ -60,13 +59,12 @@ async function writeProjected(
   norms: boolean,
 ): Promise<string> {
   const { contextTokens, batchTokens } = settings;
-  const matrices = projectionArrays(modules, projections);
-  const digests = [...matrices].map(([key, values]) => [key, digest(values)]);
-  const extra = layOutExtra('projection', digest(Buffer.from(JSON.stringify(digests))), matrices);
+  const extra = layOutExtra('projection', projectionArrays(modules, projections));
   const tapped = tapGraph(folder, settings, modules);
   outputsOf[name](tapped, projections, extra.layout);
   if (norms) addSquaredNorm(tapped);
-  return writeGraph(folder, cache, name, { contextTokens, batchTokens, modules, digests, norms }, tapped.graph, extra);
+  const key = { contextTokens, batchTokens, modules, digests: extra.digests, norms };
+  return writeGraph(folder, cache, name, key, tapped.graph, extra);
 }
 
 /** Adds for module m the output `projected_m` (B,D_m) = (δ P_o)ᵀ (a P_i), summed over the document's tokens. */
@@ -126,10 +124,4 @@ function projectionArrays(modules: Module[], projections: ModuleProjection[]): M
     }
   });
   return arrays;
-}
-
-function digest(values: ArrayBufferView): string {
-  return createHash('sha256')
-    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
-    .digest('hex');
 }

@@ -2,6 +2,8 @@
 import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '../../schemas/errors.ts';
+import { DamagedFile } from '../files/damagedFile.ts';
+import { SEAL_BYTES, sealOf, writeSealed } from '../files/sealedFile.ts';
 import { writeShared } from '../files/wholeFile.ts';
 
 /** Where one tensor lies: `bytes` bytes at `offset` of `file`, row-major, little-endian. */
@@ -316,18 +318,37 @@ export async function writeSafetensors(
   metadata: Record<string, string>,
   tensors: TensorToWrite[],
 ): Promise<void> {
-  await writeShared(path, piecesOfFile(metadata, tensors));
+  await writeShared(path, piecesOfFile(headerOf(metadata, tensors), tensors));
 }
 
-async function* piecesOfFile(
+/** The last tensor of a file of the cache: the digest of all that stands before it, in hexadecimal. */
+const SEAL = { name: 'sha256', dtype: 'U8', shape: [SEAL_BYTES] };
+
+/** As `writeSafetensors`, with a last tensor by which `openSealedSafetensors` knows the file's content again. */
+export async function writeSealedSafetensors(
+  path: string,
   metadata: Record<string, string>,
   tensors: TensorToWrite[],
-): AsyncGenerator<ArrayBufferView> {
-  yield headerOf(metadata, tensors);
+): Promise<void> {
+  await writeSealed(path, piecesOfFile(headerOf(metadata, [...tensors, SEAL]), tensors));
+}
+
+/** A file that `writeSealedSafetensors` wrote, its content checked. Throws DamagedFile where it is missing or another. */
+export async function openSealedSafetensors(file: string): Promise<SafetensorsFile & { digest: string }> {
+  const digest = await sealOf(file);
+  const { metadata, tensors } = await openSafetensorsFile(file).catch((cause: Error) => {
+    throw new DamagedFile(file, cause.message, cause);
+  });
+  tensors.delete(SEAL.name);
+  return { metadata, tensors, digest };
+}
+
+async function* piecesOfFile(header: Buffer, tensors: TensorToWrite[]): AsyncGenerator<ArrayBufferView> {
+  yield header;
   for (const tensor of tensors) yield* piecesOfTensor(tensor);
 }
 
-function headerOf(metadata: Record<string, string>, tensors: TensorToWrite[]): Buffer {
+function headerOf(metadata: Record<string, string>, tensors: Pick<TensorEntry, 'name' | 'dtype' | 'shape'>[]): Buffer {
   const header: [string, unknown][] = [['__metadata__', metadata]];
   let end = 0;
   for (const { name, dtype, shape } of tensors) {

@@ -1,17 +1,18 @@
 /** The graph of a model with its linear layers tapped: forward, loss, and the backward pass down to the lowest tap. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../schemas/errors.ts';
 import { fingerprint } from '../../schemas/fingerprint.ts';
+import { makeFolder } from '../files/wholeFile.ts';
 import { findArchitecture } from './architectures/findArchitecture.ts';
 import { type CachedHeads, ForwardGraph, type Linear, type Reading } from './architectures/forwardGraph.ts';
 import { ModelConfig } from './architectures/modelConfig.ts';
 import { differentiate } from './graph/differentiate.ts';
 import { lowerToOnnx } from './graph/lowerToOnnx.ts';
+import { writeOnnx } from './graph/onnxFile.ts';
 import type { External, Tensor, TensorGraph } from './graph/tensorGraph.ts';
 import { type ModelFolder, matchModules } from './modelFolder.ts';
 import type { Module } from './projections.ts';
-import { layOutModel, layOutWeights, writeArrays, writeModelWeights, writeOnce } from './weightsFile.ts';
+import { digestsOf, layOutModel, layOutWeights, writeArrays, writeModelWeights } from './weightsFile.ts';
 
 /** Raised when the graphs that this code writes change, so that a cached one is not used. */
 const GRAPH_VERSION = 3;
@@ -115,18 +116,23 @@ export interface ExtraWeights {
   arrays: Map<string, Float32Array>;
   layout: Map<string, External>;
   file: string;
+  /** SHA-256 of each array, and of all of them, in hexadecimal. */
+  digests: [name: string, digest: string][];
+  digest: string;
 }
 
 /** Lays the arrays out in a file of the model's cache folder that is named after their content. */
-export function layOutExtra(name: string, digest: string, arrays: Map<string, Float32Array>): ExtraWeights {
+export function layOutExtra(name: string, arrays: Map<string, Float32Array>): ExtraWeights {
+  const digests = digestsOf(arrays);
+  const digest = fingerprint(digests);
   const file = `${name}-${digest.slice(0, 16)}.bin`;
   const lengths = [...arrays].map(([key, values]): [string, number] => [key, values.length]);
-  return { arrays, layout: layOutWeights(file, lengths), file };
+  return { arrays, layout: layOutWeights(file, lengths), file, digests, digest };
 }
 
 /**
- * Writes a graph of the model into the cache folder, unless it is there, and gives its path. One weights file serves every graph of
- * the model. `key` is all that the graph depends on beside the model.
+ * Writes a graph of the model into the cache folder, unless it is there, and gives its path; a file that is damaged is made again. One
+ * weights file serves every graph of the model. `key` is all that the graph depends on beside the model.
  */
 export async function writeGraph(
   folder: ModelFolder,
@@ -136,12 +142,15 @@ export async function writeGraph(
   graph: TensorGraph,
   extra?: ExtraWeights,
 ): Promise<string> {
-  const home = join(cache, `model-${(await folder.fingerprint()).slice(0, 16)}`);
-  await mkdir(home, { recursive: true });
-  await writeModelWeights(join(home, WEIGHTS_FILE), layOutModel(WEIGHTS_FILE, folder.tensors), folder.tensors);
-  if (extra && extra.arrays.size > 0) await writeArrays(join(home, extra.file), extra.layout, extra.arrays);
+  const model = await folder.fingerprint();
+  const home = join(cache, `model-${model.slice(0, 16)}`);
+  await makeFolder(home);
+  const layout = layOutModel(WEIGHTS_FILE, folder.tensors);
+  await writeModelWeights(join(home, WEIGHTS_FILE), { model }, layout, folder.tensors);
+  if (extra && extra.arrays.size > 0)
+    await writeArrays(join(home, extra.file), { arrays: extra.digest }, extra.layout, extra.arrays);
   const path = join(home, `${name}-${fingerprint({ version: GRAPH_VERSION, key }).slice(0, 16)}.onnx`);
-  await writeOnce(path, [lowerToOnnx(graph)]);
+  await writeOnnx(path, lowerToOnnx(graph));
   return path;
 }
 

@@ -1,6 +1,11 @@
 /** Writes tensors to an ONNX external data file: float32, each at a page boundary so that the pages can be shared by all workers. */
-import { exists } from '../files/exists.ts';
-import { type Pieces, writeShared } from '../files/wholeFile.ts';
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { canonicalJson } from '../../schemas/fingerprint.ts';
+import { orMadeAgain } from '../files/damagedFile.ts';
+import { expectFingerprint } from '../files/differingKeys.ts';
+import { SEAL_BYTES, sealOf, writeSealed } from '../files/sealedFile.ts';
+import type { Pieces } from '../files/wholeFile.ts';
 import type { External } from './graph/tensorGraph.ts';
 import { readTensorPieces, type TensorEntry, type TensorIndex } from './safetensors.ts';
 
@@ -23,24 +28,73 @@ export function layOutModel(file: string, tensors: TensorIndex): Map<string, Ext
   return layOutWeights(file, lengths);
 }
 
-/** Writes the model's tensors where `layout` says, as float32; does nothing if the file is there. */
+/** What a file's numbers are: by its name alone, another model's would be taken for it. */
+export type WeightsOf = { model: string } | { arrays: string };
+
+/** Writes the model's tensors where `layout` says, as float32, unless the file has them. Throws as `writeArrays` does. */
 export async function writeModelWeights(
   path: string,
+  of: WeightsOf,
   layout: Map<string, External>,
   tensors: TensorIndex,
 ): Promise<void> {
-  await writeOnce(
+  const pages = pagesOf(layout, (name) => readTensorPieces(tensors.get(name) as TensorEntry));
+  await writeUnlessThere(path, of, pages);
+}
+
+/**
+ * Writes whole arrays where `layout` says, unless the file has them; a damaged file is made again. Throws IntegrityError where a whole
+ * file of something else has the name, ResourceError where the disk or the rights do not suffice.
+ */
+export async function writeArrays(
+  path: string,
+  of: WeightsOf,
+  layout: Map<string, External>,
+  arrays: Map<string, Float32Array>,
+): Promise<void> {
+  await writeUnlessThere(
     path,
-    pagesOf(layout, (name) => readTensorPieces(tensors.get(name) as TensorEntry)),
+    of,
+    pagesOf(layout, (name) => [arrays.get(name) as Float32Array]),
   );
 }
 
-/** Writes whole arrays where `layout` says; does nothing if the file is there. */
-export async function writeArrays(path: string, layout: Map<string, External>, arrays: Map<string, Float32Array>) {
-  await writeOnce(
-    path,
-    pagesOf(layout, (name) => [arrays.get(name) as Float32Array]),
-  );
+/** SHA-256 of each array, under its name, in hexadecimal. */
+export function digestsOf(arrays: Map<string, Float32Array>): [name: string, digest: string][] {
+  return [...arrays].map(([name, values]) => [name, createHash('sha256').update(values).digest('hex')]);
+}
+
+async function writeUnlessThere(path: string, of: WeightsOf, pages: Pieces): Promise<void> {
+  if ((await orMadeAgain(() => checkWeights(path, of))) === null) await writeSealed(path, labelled(pages, of));
+}
+
+/** Behind the pages and before the seal; much longer than a digest and its name. */
+const LABEL_BYTES = 256;
+
+async function* labelled(pages: Pieces, of: WeightsOf): AsyncGenerator<ArrayBufferView> {
+  yield* pages;
+  const label = Buffer.alloc(LABEL_BYTES, ' ');
+  label.write(canonicalJson(of));
+  yield label;
+}
+
+/** Throws DamagedFile where the file is missing or not what was written, IntegrityError where it was written for something else. */
+async function checkWeights(path: string, of: WeightsOf): Promise<true> {
+  await sealOf(path);
+  expectFingerprint(`the weights ${path} were`, await readLabel(path), of, 'Delete them and run again');
+  return true;
+}
+
+async function readLabel(path: string): Promise<string> {
+  const label = Buffer.alloc(LABEL_BYTES);
+  const handle = await open(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    await handle.read(label, 0, LABEL_BYTES, Math.max(0, size - SEAL_BYTES - LABEL_BYTES));
+  } finally {
+    await handle.close();
+  }
+  return label.toString();
 }
 
 /** The tensors one behind the other, each followed by zeros up to the next one's page. */
@@ -57,9 +111,4 @@ async function* pagesOf(
       at += piece.byteLength;
     }
   }
-}
-
-/** Writes a file of the cache whose name tells its content; does nothing if it is there. */
-export async function writeOnce(path: string, pieces: Pieces): Promise<void> {
-  if (!(await exists(path))) await writeShared(path, pieces);
 }

@@ -1,11 +1,10 @@
 /** The file of completions that the model wrote: JSON that carries what they depend on, and is refused elsewhere. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { IntegrityError } from '../../schemas/errors.ts';
 import { canonicalJson, fingerprint } from '../../schemas/fingerprint.ts';
 import type { Query } from '../../schemas/queries.ts';
+import { DamagedFile } from '../files/damagedFile.ts';
 import { expectFingerprint } from '../files/differingKeys.ts';
-import { writeShared } from '../files/wholeFile.ts';
+import { readSealedJson, writeSealedJson } from '../files/sealedJson.ts';
 import type { GeneratedTokens } from './generateCompletions.ts';
 
 /** Everything that completions depend on. */
@@ -45,32 +44,22 @@ export async function writeCompletionCache(
   completions: Completion[],
 ): Promise<void> {
   const lines = completions.map((completion) => JSON.stringify(completion)).join(',\n');
-  const json = `{"fingerprint": ${canonicalJson(wanted)},\n"completions": [\n${lines}\n]}\n`;
-  await writeShared(path, [Buffer.from(json)]);
+  await writeSealedJson(path, [
+    ['fingerprint', canonicalJson(wanted)],
+    ['completions', `[\n${lines}\n]`],
+  ]);
 }
 
 /**
  * The completions in the cache at `path`. Throws IntegrityError, with each key that differs, where it was made for something else, and
- * where the file is not whole.
+ * DamagedFile where it is missing or its content is not what was written.
  */
 export async function openCompletionCache(path: string, wanted: CompletionFingerprint): Promise<Completion[]> {
-  const broken = (cause: string): never => {
-    throw new IntegrityError(`${path} is not a whole completion cache: ${cause}. Delete it and run again`);
-  };
-  const text = await readFile(path, 'utf8').catch((cause: Error) => broken(cause.message));
-  const { fingerprint: found, completions } = parse(text, broken);
+  const { fingerprint: found, completions } = await readSealedJson(path);
   expectFingerprint(`the completion cache ${path} was`, canonicalJson(found), wanted, 'Delete it and run again');
   if (!Array.isArray(completions) || !completions.every(isCompletion))
-    broken('a completion lacks id, ids, text or cut');
+    throw new DamagedFile(path, 'a completion lacks id, ids, text or cut');
   return completions as Completion[];
-}
-
-function parse(text: string, broken: (cause: string) => never): Record<string, unknown> {
-  try {
-    return (JSON.parse(text) as Record<string, unknown> | null) ?? {};
-  } catch (cause) {
-    return broken((cause as Error).message);
-  }
 }
 
 function isCompletion(value: unknown): value is Completion {

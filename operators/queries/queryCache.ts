@@ -6,7 +6,13 @@ import type { Query } from '../../schemas/queries.ts';
 import type { FactorFingerprint } from '../curvature/factorFolder.ts';
 import { expectFingerprint } from '../files/differingKeys.ts';
 import type { ModuleProjection, ProjectionMatrix } from '../gradients/projections.ts';
-import { openSafetensorsFile, readTensor, type TensorToWrite, writeSafetensors } from '../gradients/safetensors.ts';
+import {
+  openSafetensorsFile,
+  openSealedSafetensors,
+  readTensor,
+  type TensorToWrite,
+  writeSealedSafetensors,
+} from '../gradients/safetensors.ts';
 
 /** Everything that query gradients depend on; two runs share a cache exactly where these agree. */
 export interface QueryFingerprint {
@@ -34,6 +40,8 @@ export const QUERY_CACHE_VERSION = 2;
 /** Query gradients of Q queries at M modules, on disk. */
 export interface QueryCache {
   path: string;
+  /** SHA-256 of the file's content, in hexadecimal. */
+  digest: string;
   modules: string[];
   /** (M) D_m. */
   widths: number[];
@@ -71,15 +79,11 @@ export function fingerprintQueries(queries: Query[]): string {
 }
 
 /**
- * Opens the cache at `path`. Throws IntegrityError, with each key that differs, where it was made for something else, and where the
- * file is not whole.
+ * Opens the cache at `path`. Throws IntegrityError, with each key that differs, where it was made for something else, and DamagedFile
+ * where it is missing or its content is not what was written.
  */
 export async function openQueryCache(path: string, wanted: QueryFingerprint): Promise<QueryCache> {
-  const { metadata, tensors } = await openSafetensorsFile(path).catch((cause: Error) => {
-    throw new IntegrityError(`${path} is not a whole query cache: ${cause.message}. Delete it and run again`, {
-      cause,
-    });
-  });
+  const { metadata, tensors, digest } = await openSealedSafetensors(path);
   const remedy = 'Delete it, or run headwater queries for this configuration';
   expectFingerprint(`the query cache ${path} was`, metadata.fingerprint, wanted, remedy);
   const blocks = [...tensors.values()].filter(({ name }) => name.startsWith(MODULE_PREFIX));
@@ -90,6 +94,7 @@ export async function openQueryCache(path: string, wanted: QueryFingerprint): Pr
   };
   return {
     path,
+    digest,
     modules: blocks.map(({ name }) => name.slice(MODULE_PREFIX.length)),
     widths: blocks.map(({ shape }) => shape[1]),
     offsets: blocks.map(({ offset }) => offset),
@@ -154,7 +159,7 @@ export async function writeQueryCache(
     shape: [values.length],
     pieces: [Float64Array.from(values)],
   });
-  await writeSafetensors(path, metadata, [
+  await writeSealedSafetensors(path, metadata, [
     column('loss', loss),
     column('tokens', tokens),
     ...(squaredNorm ? [column('squaredNorm', squaredNorm)] : []),

@@ -1,9 +1,10 @@
 /** BM25 of a text for every query: how much of a query's words a document holds, the rarer and the more often the better. */
-import { readFile } from 'node:fs/promises';
-import { InputError } from '../../schemas/errors.ts';
+import { basename } from 'node:path';
+import { InputError, IntegrityError } from '../../schemas/errors.ts';
 import { splitWords } from '../documents/splitWords.ts';
 import type { WordStatistics } from '../documents/wordStatistics.ts';
-import { writeShared } from '../files/wholeFile.ts';
+import { DamagedFile, orMadeAgain, type Say } from '../files/damagedFile.ts';
+import { readSealedJson, writeSealedJson } from '../files/sealedJson.ts';
 import type { LexicalQueries } from '../queries/lexicalQueries.ts';
 
 /** How soon further occurrences of a word stop counting, and how much a document's length counts (Robertson and Zaragoza 2009). */
@@ -67,31 +68,36 @@ function frequencies(words: string[], placeOf: ReadonlyMap<string, number>): [nu
   return [...counts].sort(([one], [other]) => one - other);
 }
 
-/** Writes what `scoreByWords` reads, as JSON. Throws ResourceError when the disk or the rights do not suffice. */
-export async function writeBm25Settings(path: string, settings: Bm25Settings): Promise<void> {
-  await writeShared(path, [new TextEncoder().encode(`${JSON.stringify(settings)}\n`)]);
+/** Writes what `scoreByWords` reads, with the name it is given. Throws ResourceError when the disk or the rights do not suffice. */
+export async function writeBm25Settings(path: string, { queries, meanWords, words }: Bm25Settings): Promise<void> {
+  const fields = { name: basename(path), queries, meanWords, words };
+  await writeSealedJson(
+    path,
+    Object.entries(fields).map(([name, value]) => [name, JSON.stringify(value)]),
+  );
 }
 
-/** Throws InputError when the file is not there or holds something else. */
+/**
+ * Whether the file is there, its content checked: a damaged one is said, and counts as missing. Throws IntegrityError where it was
+ * written under another name, which tells what was counted.
+ */
+export async function hasBm25Settings(path: string, say: Say): Promise<boolean> {
+  return (await orMadeAgain(() => openBm25Settings(path), say)) !== null;
+}
+
+/** Throws InputError when the file is missing or damaged, IntegrityError when it was written under another name. */
 export async function readBm25Settings(path: string): Promise<Bm25Settings> {
-  const refuse = (reason: string, cause?: unknown): never => {
-    throw new InputError(`expected the statistics of words for BM25 in ${path}, ${reason}: remove it and run again`, {
-      cause,
-    });
-  };
-  const text = await readFile(path, 'utf8').catch((cause: Error) => refuse(cause.message, cause));
-  const settings = parse(text);
-  return isSettings(settings) ? settings : refuse('found something else');
+  return openBm25Settings(path).catch((cause) => {
+    throw cause instanceof DamagedFile ? new InputError(refusal(path, cause.reason), { cause }) : cause;
+  });
 }
 
-function parse(text: string): Partial<Bm25Settings> | null {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+async function openBm25Settings(path: string): Promise<Bm25Settings> {
+  const { name, queries, meanWords, words } = await readSealedJson(path);
+  if (name === basename(path)) return { queries, meanWords, words } as Bm25Settings;
+  throw new IntegrityError(refusal(path, `it was written as ${JSON.stringify(name)}, for other queries or documents`));
 }
 
-function isSettings(value: Partial<Bm25Settings> | null): value is Bm25Settings {
-  return Number.isInteger(value?.queries) && Number.isFinite(value?.meanWords) && Array.isArray(value?.words);
+function refusal(path: string, reason: string): string {
+  return `expected the statistics of words for BM25 in ${path}, and ${reason}: remove it and run again`;
 }

@@ -1,14 +1,14 @@
 /** The join as an ONNX model: for each module one product of projected gradients (B,D_m) with cached query gradients (Q,D_m). */
 import { basename, dirname, join } from 'node:path';
 import { lowerToOnnx } from '../gradients/graph/lowerToOnnx.ts';
+import { writeOnnx } from '../gradients/graph/onnxFile.ts';
 import { TensorGraph } from '../gradients/graph/tensorGraph.ts';
-import { writeOnce } from '../gradients/weightsFile.ts';
 import type { QueryCache } from '../queries/queryCache.ts';
 
 /** Writes the model beside the cache, whose bytes it maps as its weights: all workers share them, nothing is copied. */
 export async function writeJoinModel(cache: QueryCache): Promise<string> {
   const path = join(dirname(cache.path), `${basename(cache.path, '.safetensors')}-join.onnx`);
-  await writeOnce(path, [lowerToOnnx(joinGraph(cache))]);
+  await writeOnnx(path, lowerToOnnx(joinGraph(cache)));
   return path;
 }
 

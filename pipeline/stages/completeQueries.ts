@@ -1,6 +1,6 @@
 /** The completions that the queries lack: written by the model itself in the pool, kept in the cache. */
-import { mkdir } from 'node:fs/promises';
-import { exists } from '../../operators/files/exists.ts';
+import { orMadeAgain } from '../../operators/files/damagedFile.ts';
+import { makeFolder } from '../../operators/files/wholeFile.ts';
 import {
   COMPLETION_CACHE_VERSION,
   type Completion,
@@ -25,6 +25,7 @@ import { builtIn } from '../operators/loadOperator.ts';
 import type { WorkerPool } from '../pool/workerPool.ts';
 import type { Prepared } from './prepare.ts';
 import type { StageHooks } from './stageHooks.ts';
+import { tidyCache } from './tidyCache.ts';
 
 type Completing = Pick<Prepared, 'configuration' | 'queries' | 'queryModel' | 'pool'>;
 
@@ -56,17 +57,20 @@ async function cachedCompletions(
   hooks: Pick<StageHooks, 'progress' | 'log'>,
 ): Promise<Completion[]> {
   const { configuration, queryModel } = prepared;
+  await tidyCache(configuration.cache, hooks);
   const endOfText = await readEndOfText(queryModel.folder);
   const wanted = await completionFingerprint(prepared, open, endOfText);
   const path = completionCachePath(configuration.cache, wanted);
-  const reused = await exists(path);
-  if (!reused) {
-    const generated = await generate(prepared, encodePrompts(prepared, open), endOfText, pool, hooks);
-    const completions = generated.map((tokens) => ({ ...tokens, text: queryModel.tokenizer.decode(tokens.ids) }));
-    await mkdir(configuration.cache, { recursive: true });
-    await writeCompletionCache(path, wanted, completions);
+  const found = await orMadeAgain(() => openCompletionCache(path, wanted), hooks.log);
+  if (found) {
+    hooks.log(`completions: reused from ${path}`);
+    return found;
   }
-  hooks.log(`completions: ${reused ? 'reused from' : 'written to'} ${path}`);
+  const generated = await generate(prepared, encodePrompts(prepared, open), endOfText, pool, hooks);
+  const completions = generated.map((tokens) => ({ ...tokens, text: queryModel.tokenizer.decode(tokens.ids) }));
+  await makeFolder(configuration.cache);
+  await writeCompletionCache(path, wanted, completions);
+  hooks.log(`completions: written to ${path}`);
   return openCompletionCache(path, wanted);
 }
 

@@ -1,7 +1,7 @@
 /** The query stage: one preconditioned, projected gradient per query, kept in the cache. */
-import { mkdir } from 'node:fs/promises';
 import type { FactorFolder } from '../../operators/curvature/factorFolder.ts';
-import { exists } from '../../operators/files/exists.ts';
+import { orMadeAgain } from '../../operators/files/damagedFile.ts';
+import { makeFolder } from '../../operators/files/wholeFile.ts';
 import {
   openQueryCache,
   type QueryCache,
@@ -20,29 +20,30 @@ import type { WorkerPool } from '../pool/workerPool.ts';
 import { ownGradient, type Prepared, queryFingerprint } from './prepare.ts';
 import { projectQueries } from './queries/projectQueries.ts';
 import type { StageHooks } from './stageHooks.ts';
+import { tidyCache } from './tidyCache.ts';
 import { withPool } from './withPool.ts';
 
 /**
- * The cached gradients of the run's queries; computed and written if the cache has none. `factors` gives the curvature, fitting it if
- * need be, or null where none is needed. `reused` says which it was.
+ * The cached gradients of the run's queries; computed and written if the cache has none, or one that is damaged. `factors` gives the
+ * curvature, fitting it if need be, or null where none is needed. `reused` says which it was.
  */
 export async function cachedQueries(
   prepared: Prepared,
   factors: FactorFolder | null,
   hooks: StageHooks,
 ): Promise<{ cache: QueryCache; reused: boolean }> {
+  await tidyCache(prepared.configuration.cache, hooks);
   const wanted = await queryFingerprint(prepared, factors);
   const path = queryCachePath(prepared.configuration.cache, wanted);
-  const reused = await exists(path);
-  if (!reused) {
-    await mkdir(prepared.configuration.cache, { recursive: true });
-    const write = (columns: QueryColumns, layers: QueryLayer[]) => writeQueryCache(path, wanted, columns, layers);
-    const own = ownGradient(prepared.custom);
-    await withPool(prepared, hooks, (pool) =>
-      own ? ownQueries(prepared, own.spec, pool, hooks, write) : projectQueries(prepared, factors, pool, hooks, write),
-    );
-  }
-  return { cache: await openQueryCache(path, wanted), reused };
+  const found = await orMadeAgain(() => openQueryCache(path, wanted), hooks.log);
+  if (found) return { cache: found, reused: true };
+  await makeFolder(prepared.configuration.cache);
+  const write = (columns: QueryColumns, layers: QueryLayer[]) => writeQueryCache(path, wanted, columns, layers);
+  const own = ownGradient(prepared.custom);
+  await withPool(prepared, hooks, (pool) =>
+    own ? ownQueries(prepared, own.spec, pool, hooks, write) : projectQueries(prepared, factors, pool, hooks, write),
+  );
+  return { cache: await openQueryCache(path, wanted), reused: false };
 }
 
 /** Query gradients by the user's own gradient operator, which projects them too. */

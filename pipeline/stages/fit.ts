@@ -20,6 +20,7 @@ import { sampleSize } from './fit/fitting.ts';
 import { type PreparedModel, prepareModel } from './prepare.ts';
 import { Clock } from './run/streamed.ts';
 import type { StageHooks } from './stageHooks.ts';
+import { tidyCache } from './tidyCache.ts';
 import { needsFactors, wantedFactors } from './wantedFactors.ts';
 
 /** Estimates the factors alone, all of them or what one part of the sample adds to them. */
@@ -33,6 +34,7 @@ export async function fitStage(
       `fit: preconditioner ${configuration.preconditioner.kind} with projection ${configuration.projection.kind} needs no curvature: ` +
         'there is nothing to estimate',
     );
+  await tidyCache(configuration.cache, hooks);
   const prepared = await prepareModel(configuration, hooks);
   const corpus = await openCorpus(configuration.corpus, configuration.folder);
   const folder = await openFactorFolder(configuration.cache, await factorFingerprint(prepared, corpus));
@@ -58,6 +60,7 @@ export async function cachedFactors(
   corpus: Corpus,
   hooks: StageHooks,
 ): Promise<FactorFolder | null> {
+  await tidyCache(prepared.configuration.cache, hooks);
   const folder = await wantedFolder(prepared, corpus);
   if (!folder) return null;
   sayLibrary(hooks);
@@ -68,7 +71,7 @@ export async function cachedFactors(
   return folder;
 }
 
-/** The folder that the factors of this configuration are in or will be; null where none are needed. */
+/** The folder that the factors of this configuration are in or will be; nothing is written. Null where none are needed. */
 export async function wantedFolder(prepared: PreparedModel, corpus: Corpus): Promise<FactorFolder | null> {
   if (!needsFactors(prepared.configuration)) return null;
   return openFactorFolder(prepared.configuration.cache, await factorFingerprint(prepared, corpus));

@@ -1,5 +1,8 @@
 /** The part of the ONNX file format that gradient graphs need, encoded by protobufjs (onnx.proto, IR version 10). */
+import { readFile } from 'node:fs/promises';
 import protobuf from 'protobufjs';
+import { DamagedFile, orMadeAgain, unreadable } from '../../files/damagedFile.ts';
+import { writeShared } from '../../files/wholeFile.ts';
 
 const schema = `
   syntax = "proto3";
@@ -69,4 +72,18 @@ export interface OnnxGraph {
 export function encodeOnnx(graph: OnnxGraph): Uint8Array {
   const model = { ir_version: 10, producer_name: 'headwater', graph, opset_import: opsets };
   return modelProto.encode(modelProto.fromObject(model)).finish();
+}
+
+/**
+ * Writes a model's bytes unless the file has just these: every run makes its graphs, small beside their weights, so that their files
+ * are compared and need no digest. Throws ResourceError.
+ */
+export async function writeOnnx(path: string, bytes: Uint8Array): Promise<void> {
+  if ((await orMadeAgain(() => expectBytes(path, bytes))) === null) await writeShared(path, [bytes]);
+}
+
+async function expectBytes(path: string, bytes: Uint8Array): Promise<true> {
+  const found = await readFile(path).catch((cause) => unreadable(path, cause));
+  if (found.equals(bytes)) return true;
+  throw new DamagedFile(path, 'it is not the graph that this run needs under this name');
 }

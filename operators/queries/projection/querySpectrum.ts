@@ -1,8 +1,9 @@
 /** The dimensions of one layer that the queries' gradients lie in, by how much of the scores they carry, in a worker. */
-import { open } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import type { JobOperator } from '../../../schemas/operators.ts';
 import { openProducts, type Products } from '../../curvature/denseProducts.ts';
 import { eigendecompose } from '../../curvature/eigendecompose.ts';
+import { namedWrite } from '../../files/wholeFile.ts';
 import { coordinateWeights } from './coordinateWeights.ts';
 import { type LayerTask, openQueryGradients, type WeightedSettings } from './queryGradients.ts';
 import { sumGrams } from './sumGrams.ts';
@@ -61,10 +62,6 @@ function notNegative(values: Float64Array): Float64Array {
 }
 
 async function writeDimensions(path: string, matrices: Float64Array[]): Promise<void> {
-  const file = await open(path, 'w');
-  try {
-    for (const matrix of matrices) await file.writeFile(new Uint8Array(Float32Array.from(matrix).buffer));
-  } finally {
-    await file.close();
-  }
+  const pieces = matrices.map((matrix) => new Uint8Array(Float32Array.from(matrix).buffer));
+  await namedWrite(path, () => writeFile(path, pieces));
 }

@@ -4,6 +4,7 @@ import type { Tensor } from 'onnxruntime-node';
 import type { TokenWindowBatch } from '../../../schemas/batches.ts';
 import type { JobOperator } from '../../../schemas/operators.ts';
 import { inputSide, outputSide, sidesOf } from '../../curvature/sides.ts';
+import { namedWrite } from '../../files/wholeFile.ts';
 import type { ModelFolder } from '../../gradients/modelFolder.ts';
 import { openSession, type SessionSettings } from '../../gradients/onnxSession.ts';
 import { feedWindows, maskOf } from '../../gradients/projectGradients.ts';
@@ -55,22 +56,32 @@ const tapQueries: JobOperator<TapQueriesSettings, TokenWindowBatch, QueryLosses>
       const { feeds, tokens } = feedWindows(windows);
       const length = feeds.ids.dims[1];
       const outputs = await session.run({ ...feeds, mask: maskOf(length, masks) });
-      const file = await open(taps.path, 'r+');
-      try {
-        for (const [s, side] of taps.sides.entries()) {
-          const rows = outputs[`rows_${s}`].data as Float32Array;
-          for (const [w, b] of windows.document.entries()) {
-            const own = windows.start[w + 1] - windows.start[w];
-            const from = w * length * side.width;
-            await writeTapRows(file, side, taps.rowStart[key[b]], rows.subarray(from, from + own * side.width));
-          }
-        }
-      } finally {
-        await file.close();
-      }
+      const rows = taps.sides.map((_, s) => outputs[`rows_${s}`].data as Float32Array);
+      await namedWrite(taps.path, () => writeBatch(taps, windows, key, length, rows));
       const loss = Float64Array.from(outputs.loss.data as Float32Array);
       return { key: Float64Array.from(windows.document, (b) => key[b]), loss, tokens };
     };
   },
 };
 export default tapQueries;
+
+/** `rows` are each side's (B·T,width), T = `length`: those of padding are left out. */
+async function writeBatch(
+  taps: TapsFile,
+  { document, start }: TokenWindowBatch['windows'],
+  key: Float64Array,
+  length: number,
+  rows: Float32Array[],
+): Promise<void> {
+  const file = await open(taps.path, 'r+');
+  try {
+    for (const [s, side] of taps.sides.entries())
+      for (const [w, b] of document.entries()) {
+        const own = start[w + 1] - start[w];
+        const from = w * length * side.width;
+        await writeTapRows(file, side, taps.rowStart[key[b]], rows[s].subarray(from, from + own * side.width));
+      }
+  } finally {
+    await file.close();
+  }
+}

@@ -1,6 +1,7 @@
 /** The queries' taps on disk for as long as they are projected: a and δ of every token, side by side of the layers. */
 import { open } from 'node:fs/promises';
 import type { Matrix } from '../../curvature/denseProducts.ts';
+import { namedWrite } from '../../files/wholeFile.ts';
 
 /** Plain data. Each side's rows lie together, (N,width) float32 row-major, N the tokens of all queries in their order. */
 export interface TapsFile {
@@ -26,6 +27,11 @@ export function tapsBytes({ rowStart, sides }: TapsFile): number {
   return 4 * rowStart[rowStart.length - 1] * sides.reduce((sum, { width }) => sum + width, 0);
 }
 
+/** Makes the file, in which rows are then written in any order. Throws ResourceError. */
+export async function createTaps({ path }: TapsFile): Promise<void> {
+  await namedWrite(path, async () => (await open(path, 'w')).close());
+}
+
 /** Writes rows of one side from row `rowStart` on. */
 export async function writeTapRows(
   file: Awaited<ReturnType<typeof open>>,
@@ -34,7 +40,11 @@ export async function writeTapRows(
   rows: Float32Array,
 ): Promise<void> {
   const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
-  await file.write(bytes, 0, bytes.length, offset + 4 * rowStart * width);
+  // A disk that is nearly full takes a part.
+  for (let at = 0; at < bytes.length; ) {
+    const position = offset + 4 * rowStart * width + at;
+    at += (await file.write(bytes, at, bytes.length - at, position)).bytesWritten;
+  }
 }
 
 /** All queries' rows of one side. */

@@ -31,7 +31,7 @@ export async function fitFactors(fitting: Fitting, wanted: WantedFactors): Promi
   const { blocks } = fitting.prepared.configuration.fit;
   if (wanted.eigenbases) {
     const bases = sidesOf(modules);
-    const missing = await missingOf(fitting.folder, 'eigenbasis', bases);
+    const missing = await missingOf(fitting, fitting.folder, 'eigenbasis', bases);
     const needed = new Set(missing.map(({ name }) => name));
     const items = covarianceItems(modules, blocks).filter(({ name }) => needed.has(name));
     if (!(await ensureSums(fitting, 'covariance', items, covarianceGraph))) return false;
@@ -45,9 +45,16 @@ export async function fitFactors(fitting: Fitting, wanted: WantedFactors): Promi
   return true;
 }
 
-async function missingOf<T extends { name: string }>(folder: FactorFolder, kind: FactorKind, items: T[]): Promise<T[]> {
-  const there = await Promise.all(items.map(({ name }) => hasFactor(folder, kind, name)));
-  return items.filter((_, i) => !there[i]);
+/** Those that are not there or are damaged, one looked at after the other: each is read whole. */
+async function missingOf<T extends { name: string }>(
+  { hooks }: Pick<Fitting, 'hooks'>,
+  folder: FactorFolder,
+  kind: FactorKind,
+  items: T[],
+): Promise<T[]> {
+  const missing: T[] = [];
+  for (const item of items) if (!(await hasFactor(folder, kind, item.name, hooks.log))) missing.push(item);
+  return missing;
 }
 
 async function ensureSums<Of extends Side | Module>(
@@ -58,14 +65,14 @@ async function ensureSums<Of extends Side | Module>(
 ): Promise<boolean> {
   const { folder, part, prepared } = fitting;
   const lacking = async () => {
-    const missing = await missingOf(folder, kind, items);
+    const missing = await missingOf(fitting, folder, kind, items);
     return missing.length === 0 ? missing : mergeParts(folder, kind, missing, fitting.hooks.log);
   };
   const missing = await lacking();
   if (missing.length === 0) return true;
   const target = part ? partFolder(folder, part) : folder;
   const groups = groupItems(
-    await missingOf(target, kind, missing),
+    await missingOf(fitting, target, kind, missing),
     prepared.configuration.fit.memoryMiB,
     prepared.pool.workers,
   );

@@ -23,7 +23,7 @@ export async function mergeParts<Of>(
   for (const count of await partCounts(folder)) {
     const parts = Array.from({ length: count }, (_, i) => partFolder(folder, { index: i + 1, count }));
     const still: SumItem<Of>[] = [];
-    for (const item of missing) if (!(await mergeItem(folder, parts, kind, item))) still.push(item);
+    for (const item of missing) if (!(await mergeItem(folder, parts, kind, item, log))) still.push(item);
     if (still.length < missing.length)
       log(`fit: merged ${kind} of ${missing.length - still.length} from ${count} parts`);
     missing = still;
@@ -36,9 +36,9 @@ async function mergeItem<Of>(
   parts: FactorFolder[],
   kind: FactorKind,
   { name, length }: SumItem<Of>,
+  log: (line: string) => void,
 ): Promise<boolean> {
-  const there = await Promise.all(parts.map((part) => hasFactor(part, kind, name)));
-  if (!there.every(Boolean)) return false;
+  for (const part of parts) if (!(await hasFactor(part, kind, name, log))) return false;
   const total: Sums = { values: new Float64Array(length), count: 0 };
   for (const part of parts) {
     const { values, count } = await readSums(part, kind, name, length);

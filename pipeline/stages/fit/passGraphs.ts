@@ -18,7 +18,6 @@ import {
 } from '../../../operators/curvature/sides.ts';
 import type { Module } from '../../../operators/gradients/projections.ts';
 import { type ExtraWeights, layOutExtra } from '../../../operators/gradients/tappedGraph.ts';
-import { fingerprint } from '../../../schemas/fingerprint.ts';
 import type { Fitting } from './fitting.ts';
 
 /** Writes the graph of one pass; `dispose` takes away what only that pass needs. */
@@ -58,8 +57,7 @@ async function eigenvectorWeights({ prepared, folder }: Fitting, modules: Module
     for (const [block, { values }] of vectorBlocks(vectors, side.width, blocks).entries())
       arrays.set(eigenvectorName(side.name, block), values);
   }
-  const names = modules.map(({ name }) => name);
-  return layOutExtra('eigenvectors', fingerprint({ factors: folder.fingerprint, names }), arrays);
+  return layOutExtra('eigenvectors', arrays);
 }
 
 /** Both sides of each of `modules`, a shared input side under its owner's name. */

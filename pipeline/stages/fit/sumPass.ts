@@ -2,11 +2,13 @@
 import {
   type AccumulateInput,
   failSums,
+  type LeftOut,
   openSums,
   type SharedSums,
 } from '../../../operators/curvature/accumulateCurvature.ts';
 import type { CurvatureModel } from '../../../operators/curvature/curvatureModel.ts';
 import { type FactorFolder, type FactorKind, writeSums } from '../../../operators/curvature/factorFolder.ts';
+import { printableLine } from '../../../operators/report/printableText.ts';
 import { InputError } from '../../../schemas/errors.ts';
 import { inFlight } from '../../inFlight.ts';
 import { builtIn } from '../../operators/loadOperator.ts';
@@ -45,6 +47,7 @@ async function sumParts(
 ): Promise<SampleTally> {
   const { threadsPerWorker, workers } = prepared.pool;
   const tally: SampleTally = { documents: 0, positions: 0 };
+  const leftOut: LeftOut[] = [];
   const keys = sampleOf({ prepared, corpus, part });
   const spec = {
     module: builtIn('curvature/accumulateCurvature'),
@@ -54,7 +57,7 @@ async function sumParts(
   await withPool(prepared, hooks, (pool) =>
     inFlight(fitParts(prepared, corpus, keys, windows, tally), 2 * workers, async (part, ticket) => {
       const input: AccumulateInput = { part, ticket, sums };
-      await pool.job(spec, input).catch((error) => {
+      leftOut[ticket] = await pool.job<AccumulateInput, LeftOut>(spec, input).catch((error) => {
         failSums(sums);
         throw error;
       });
@@ -70,7 +73,36 @@ async function sumParts(
     throw new InputError(
       `fit expected documents with at least two tokens, and none of the ${keys.length} it drew has them: see corpus and fit.documents`,
     );
-  return tally;
+  return withoutThem(tally, leftOut, prepared.configuration.corpus.onBadRow, hooks);
+}
+
+const IDS_SHOWN = 5;
+
+/** Says which documents gave no finite numbers, or ends the fit for them where `onBadRow` says so. */
+function withoutThem(
+  { documents, positions }: SampleTally,
+  leftOut: LeftOut[],
+  onBadRow: 'setAside' | 'fail',
+  { log }: Pick<Fitting['hooks'], 'log'>,
+): SampleTally {
+  const gone = leftOut.flatMap((part) => part.documents);
+  if (gone.length === 0) return { documents, positions };
+  const shown = gone.slice(0, IDS_SHOWN).map(({ key, id }) => `${printableLine(id)} (row ${key} of the corpus)`);
+  const more = gone.length > IDS_SHOWN ? ` and ${gone.length - IDS_SHOWN} more` : '';
+  const names = `${shown.join(', ')}${more}`;
+  if (gone.length === documents)
+    throw new InputError(
+      `fit expected finite gradients, and none of the ${documents} documents gave them: ${names}: are the weights sound?`,
+    );
+  if (onBadRow === 'fail')
+    throw new InputError(
+      `fit expected finite gradients of every document, got NaN or Infinity of ${names}: leave them out, or set corpus.onBadRow: setAside`,
+    );
+  log(`fit: ${gone.length} of ${documents} documents left out, whose gradients are not finite: ${names}`);
+  return {
+    documents: documents - gone.length,
+    positions: positions - leftOut.reduce((sum, part) => sum + part.positions, 0),
+  };
 }
 
 /** Squares take a gradient of each window at once: no more of them than half of the memory setting holds. */

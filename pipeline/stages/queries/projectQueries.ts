@@ -1,13 +1,15 @@
 /** The built-in query gradients: taps of every query, then layer by layer preconditioned at full rank, projected and written. */
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FactorFolder } from '../../../operators/curvature/factorFolder.ts';
 import { sidesOf } from '../../../operators/curvature/sides.ts';
+import { scratchName } from '../../../operators/files/leftovers.ts';
+import { makeFolder } from '../../../operators/files/wholeFile.ts';
 import type { Module } from '../../../operators/gradients/projections.ts';
 import type { QueryNorms } from '../../../operators/queries/projection/measureQueries.ts';
 import type { CoresTask, LayerCores, LayerProjection } from '../../../operators/queries/projection/queryCores.ts';
 import { type QueryLosses, writeTapModel } from '../../../operators/queries/projection/tapQueries.ts';
-import { layOutTaps, type TapsFile } from '../../../operators/queries/projection/tapsFile.ts';
+import { createTaps, layOutTaps, type TapsFile } from '../../../operators/queries/projection/tapsFile.ts';
 import type { LayerWidths, QueryColumns, QueryLayer } from '../../../operators/queries/queryCache.ts';
 import { packWindows } from '../../../operators/tokens/packWindows.ts';
 import { selectWindows } from '../../../operators/tokens/selectWindows.ts';
@@ -31,8 +33,8 @@ export async function projectQueries(
   hooks: StageHooks,
   write: (columns: QueryColumns, layers: QueryLayer[]) => Promise<void>,
 ): Promise<void> {
-  await mkdir(prepared.configuration.cache, { recursive: true });
-  const scratch = await mkdtemp(join(prepared.configuration.cache, 'projecting-'));
+  const scratch = join(prepared.configuration.cache, scratchName('projecting'));
+  await makeFolder(scratch);
   const projecting = { prepared, factors, pool, hooks, scratch };
   try {
     const { taps, loss, tokens } = await tapAll(projecting);
@@ -54,7 +56,7 @@ async function tapAll({ prepared, pool, hooks, scratch }: Projecting) {
   const { contextTokens, chatTemplate, batchTokens, cache } = configuration;
   const batch = windowQueries(queries, queryModel.tokenizer, { contextTokens, chatTemplate });
   const taps = layOutTaps(join(scratch, 'taps'), Array.from(batch.windows.start), sidesOf(coverage.modules));
-  await (await open(taps.path, 'w')).close();
+  await createTaps(taps);
   const settings = {
     path: await writeTapModel(queryModel.folder, { contextTokens, batchTokens }, coverage.modules, cache),
     taps,

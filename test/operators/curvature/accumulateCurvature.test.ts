@@ -134,7 +134,7 @@ describe.each([1, 3])('the graphs with %d blocks', (blocks) => {
     const arrays = bases.flatMap(({ name, blocks }) =>
       blocks.map(({ values }, b): [string, Float32Array] => [eigenvectorName(name, b), values]),
     );
-    const extra = layOutExtra('eigenvectors', `${blocks}`.repeat(16), new Map(arrays));
+    const extra = layOutExtra('eigenvectors', new Map(arrays));
     const model = await writeSquaresModel(folder, settingsOf(blocks), [module], extra, cache);
     const [found] = await summed(model, parts);
     const entry =

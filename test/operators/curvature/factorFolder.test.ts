@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   FACTOR_VERSION,
@@ -16,7 +16,10 @@ import {
   writeEigenbasis,
   writeSums,
 } from '../../../operators/curvature/factorFolder.ts';
+import { tellNotices } from '../../../operators/files/damagedFile.ts';
+import { writeSealedJson } from '../../../operators/files/sealedJson.ts';
 import { IntegrityError } from '../../../schemas/errors.ts';
+import { canonicalJson } from '../../../schemas/fingerprint.ts';
 
 const cache = await mkdtemp(join(tmpdir(), 'headwater-factors-'));
 afterAll(() => rm(cache, { recursive: true }));
@@ -90,6 +93,29 @@ describe('the folder of factors', () => {
     expect(new Set(paths.map(({ path }) => path)).size).toBe(Object.keys(wanted).length + 1);
   });
 
+  it('is there once a factor is, and says what it is of', async () => {
+    const folder = await opened();
+    expect(await readdir(cache)).not.toContain(basename(folder.path));
+    await writeSums(folder, 'squares', layer, { values, count: 7 });
+    const { fingerprint } = JSON.parse(await readFile(join(folder.path, 'fingerprint.json'), 'utf8'));
+    expect(fingerprint).toEqual(folder.fingerprint);
+  });
+
+  it('lacks a factor that is damaged, and says so', async () => {
+    const { folder, file } = await written();
+    const whole = await readFile(file);
+    for (let bit = 0; bit < 8 * whole.length; bit += 131) {
+      const flipped = Buffer.from(whole);
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      await writeFile(file, flipped);
+      const lines: string[] = [];
+      expect(await hasFactor(folder, 'squares', layer, (line) => lines.push(line)), `bit ${bit}`).toBe(false);
+      expect(lines).toEqual([expect.stringContaining(`${file} cannot be used and is made again: `)]);
+    }
+    await writeFile(file, whole);
+    expect(await hasFactor(folder, 'squares', layer)).toBe(true);
+  });
+
   it('names the sets of parts that it has', async () => {
     const folder = await opened();
     expect(await partCounts(folder)).toEqual([]);
@@ -143,13 +169,18 @@ describe('a file of factors', () => {
     expect(await refusal(readSums(folder, 'squares', layer, 8))).toContain('expected sums of shape [8], found [6]');
   });
 
-  it('is refused in a folder that says it is another fit’s', async () => {
+  it('is refused in a folder that says it is another fit’s, and not where it says nothing that can be read', async () => {
     const { folder } = await written();
     const file = join(folder.path, 'fingerprint.json');
-    await writeFile(file, (await readFile(file, 'utf8')).replace('"seed":', '"sown":'));
     const { seed } = folder.fingerprint;
+    await writeSealedJson(file, [['fingerprint', canonicalJson({ ...folder.fingerprint, seed: undefined })]]);
     expect(await refusal(openFactorFolder(cache, folder.fingerprint))).toContain(
       `seed (expected ${seed}, found nothing)`,
     );
+    await writeFile(file, '{"fingerprint":');
+    const lines: string[] = [];
+    tellNotices((line) => lines.push(line));
+    expect((await openFactorFolder(cache, folder.fingerprint)).path).toBe(folder.path);
+    expect(lines).toEqual([expect.stringContaining(`${file} cannot be used and is made again: it has 15 bytes`)]);
   });
 });

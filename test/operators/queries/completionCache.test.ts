@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { DamagedFile } from '../../../operators/files/damagedFile.ts';
 import {
   type CompletionFingerprint,
   completionCachePath,
@@ -40,7 +41,7 @@ describe('the completion cache', () => {
   it('comes back as it was written, one completion a line', async () => {
     const path = await written();
     expect(await openCompletionCache(path, wanted)).toEqual(completions);
-    expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(completions.length + 4);
+    expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(completions.length + 5);
   });
 
   it('is refused with the keys that differ where it was made for something else', async () => {
@@ -52,21 +53,23 @@ describe('the completion cache', () => {
     );
   });
 
-  it('is refused where it was cut short, is no JSON object or lacks a field', async () => {
+  it('is damaged where it was cut short, was changed or is missing', async () => {
     const path = await written();
     const whole = await readFile(path, 'utf8');
-    for (const [text, message] of [
-      [whole.slice(0, -9), 'is not a whole completion cache'],
-      ['null', 'was made for something else: version (expected 1, found nothing)'],
-      [whole.replace('"cut":true', '"cut":1'), 'a completion lacks id, ids, text or cut'],
-      [whole.replace('[5,6]', '[5.5]'), 'a completion lacks id, ids, text or cut'],
-    ]) {
+    for (const text of ['', 'null', whole.slice(0, -9), whole.replace('"cut":true', '"cut":1')]) {
       await writeFile(path, text);
-      await expect(openCompletionCache(path, wanted)).rejects.toThrow(message);
-      await expect(openCompletionCache(path, wanted)).rejects.toMatchObject({ exitCode: 5 });
+      await expect(openCompletionCache(path, wanted)).rejects.toThrow(DamagedFile);
     }
     await rm(path);
-    await expect(openCompletionCache(path, wanted)).rejects.toThrow(/ENOENT.*Delete it and run again/);
+    await expect(openCompletionCache(path, wanted)).rejects.toMatchObject({ missing: true });
+  });
+
+  it('is damaged where a completion lacks a field', async () => {
+    const path = await written();
+    for (const lacking of [{ cut: 1 }, { ids: [5.5] }, { id: undefined }]) {
+      await writeCompletionCache(path, wanted, [{ ...completions[0], ...lacking } as never]);
+      await expect(openCompletionCache(path, wanted)).rejects.toThrow('a completion lacks id, ids, text or cut');
+    }
   });
 
   it('has another name for every setting that changes a token, and not for a task', () => {

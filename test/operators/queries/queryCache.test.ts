@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { DamagedFile } from '../../../operators/files/damagedFile.ts';
+import { writeSafetensors } from '../../../operators/gradients/safetensors.ts';
 import {
   fingerprintQueries,
   openQueryCache,
@@ -56,9 +59,10 @@ const whole = { outputs: null, inputs: null };
 
 describe('the query cache', () => {
   it('comes back as it was written', async () => {
-    const { path, offsets, ...cache } = await openQueryCache(await written(), wanted);
+    const { path, digest, offsets, ...cache } = await openQueryCache(await written(), wanted);
     expect(cache).toEqual({ modules: wanted.modules, widths: [4], ...columns });
     const bytes = await readFile(path);
+    expect(digest).toBe(createHash('sha256').update(bytes.subarray(0, -64)).digest('hex'));
     expect(Array.from(new Float32Array(bytes.buffer.slice(bytes.byteOffset + offsets[0]), 0, 8))).toEqual([
       1, 2, 3, 4, 5, 6, 7, 8,
     ]);
@@ -101,10 +105,21 @@ describe('the query cache', () => {
     );
   });
 
-  it('is refused where it was cut short', async () => {
+  it('is damaged where a bit is flipped anywhere, where it was cut short, and where its digest is missing', async () => {
     const path = await written();
-    await writeFile(path, (await readFile(path)).subarray(0, -4));
-    await expect(openQueryCache(path, wanted)).rejects.toThrow('is not a whole query cache');
+    const whole = await readFile(path);
+    for (let bit = 0; bit < 8 * whole.length; bit += 97) {
+      const flipped = Buffer.from(whole);
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      await writeFile(path, flipped);
+      await expect(openQueryCache(path, wanted), `bit ${bit}`).rejects.toThrow(DamagedFile);
+    }
+    for (const length of [0, 7, whole.length - 64, whole.length - 4]) {
+      await writeFile(path, whole.subarray(0, length));
+      await expect(openQueryCache(path, wanted)).rejects.toThrow(DamagedFile);
+    }
+    await writeSafetensors(path, {}, [{ name: 'loss', dtype: 'F64', shape: [9], pieces: [new Float64Array(9)] }]);
+    await expect(openQueryCache(path, wanted)).rejects.toThrow('does not end in the SHA-256 of its content');
   });
 
   it('has another name for every setting that changes a number, and not for a task', () => {

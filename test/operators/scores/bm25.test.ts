@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -10,6 +10,7 @@ import { lexicalQueries } from '../../../operators/queries/lexicalQueries.ts';
 import {
   type Bm25Settings,
   bm25Settings,
+  hasBm25Settings,
   openBm25,
   readBm25Settings,
   writeBm25Settings,
@@ -105,15 +106,35 @@ describe('the settings of BM25', () => {
     expect(await readBm25Settings(path)).toEqual(settings);
   });
 
-  test('are refused when the file is missing, broken or another', async () => {
+  test('are refused when the file is missing, damaged or another', async () => {
     const missing = join(folder, 'missing.json');
     await expect(readBm25Settings(missing)).rejects.toThrow(InputError);
     await expect(readBm25Settings(missing)).rejects.toThrow(`expected the statistics of words for BM25 in ${missing}`);
     for (const content of ['{"queries": 1,', '[]', 'null', '{"queries": 1}']) {
       const path = join(folder, 'broken.json');
       writeFileSync(path, content);
-      await expect(readBm25Settings(path)).rejects.toThrow('found something else: remove it and run again');
+      await expect(readBm25Settings(path)).rejects.toThrow(/SHA-256.*: remove it and run again/);
     }
+  });
+
+  test('are made again where they are missing or damaged, which is said, but not where they are of other words', async () => {
+    const settings = await settingsFor([{ prompt: 'a b', completion: '' }], ['a b']);
+    const path = join(folder, 'words-0123.json');
+    const lines: string[] = [];
+    const has = (file: string) => hasBm25Settings(file, (line) => lines.push(line));
+    expect(await has(path)).toBe(false);
+    await writeBm25Settings(path, settings);
+    expect(await has(path)).toBe(true);
+    expect(lines).toEqual([]);
+    const other = join(folder, 'words-4567.json');
+    copyFileSync(path, other);
+    await expect(has(other)).rejects.toThrow('it was written as "words-0123.json", for other queries or documents');
+    const whole = readFileSync(path);
+    writeFileSync(path, whole.with(20, whole[20]! ^ 4));
+    expect(await has(path)).toBe(false);
+    expect(lines).toEqual([
+      expect.stringMatching(/^cache: .*words-0123\.json cannot be used and is made again: it does not end/),
+    ]);
   });
 
   test('are refused when the words were counted for other queries', () => {
