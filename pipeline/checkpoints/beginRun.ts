@@ -1,5 +1,5 @@
 /** Begins a run in its folder, or goes on with the one that the folder holds, or finds that it is done. */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectFingerprint } from '../../operators/files/differingKeys.ts';
 import { writeLines } from '../../operators/files/wholeFile.ts';
@@ -9,12 +9,18 @@ import { type Checkpoint, latestCheckpoint } from './checkpointFiles.ts';
 import type { RunIdentity } from './runIdentity.ts';
 
 export interface BegunRun {
+  done: null;
   /** Where checkpoints are written. */
   checkpoints: string;
   /** What to go on from; null at the beginning. */
   from: Checkpoint | null;
   /** Files of the run that was here before, which stay until new ones take their place. */
   earlier: string[];
+}
+
+/** The folder holds the whole result of this very run. */
+export interface DoneRun {
+  done: { exitCode: number };
 }
 
 export interface BeginSettings {
@@ -24,31 +30,32 @@ export interface BeginSettings {
 }
 
 /**
- * Null where the folder holds the whole result of this very run. Throws IntegrityError, with the keys that differ, where it holds another
+ * Throws IntegrityError, with the keys that differ, where it holds another
  * run, whole or not, and no checkpoint that can be used; UsageError where it holds something else.
  */
 export async function beginRun(
   out: string,
   identity: RunIdentity,
   { resume, log }: BeginSettings,
-): Promise<BegunRun | null> {
+): Promise<BegunRun | DoneRun> {
   const checkpoints = checkpointFolder(out);
   const begun = await readBegun(checkpoints);
   const done = await readDone(out, begun !== null);
   const earlier = begun?.earlier ?? done?.tables ?? [];
   if (resume && begun) {
     expectSame(`the unfinished run in ${out} was`, begun.identity, identity, 'gives up what it has done');
-    return { checkpoints, from: await latestCheckpoint(checkpoints, log), earlier };
+    return { done: null, checkpoints, from: await latestCheckpoint(checkpoints, log), earlier };
   }
   if (resume && done) {
     if (!done.identity) throw olderRun(out);
     expectSame(`the run in ${out} was`, canonicalJson(done.identity), identity, 'replaces it');
-    return null;
+    await endRun(out);
+    return { done: { exitCode: done.exitCode ?? 0 } };
   }
   await endRun(out);
   await mkdir(checkpoints, { recursive: true });
   await writeLines(join(checkpoints, BEGUN), [JSON.stringify({ identity: canonicalJson(identity), earlier })]);
-  return { checkpoints, from: null, earlier };
+  return { done: null, checkpoints, from: null, earlier };
 }
 
 /** The run in `out` is whole: what it would have gone on from is not needed any more. The lock is its owner's to take away. */
@@ -58,11 +65,14 @@ export async function endRun(out: string): Promise<void> {
   // What says that a run was begun goes first: a folder without it is not gone on with.
   for (const name of [BEGUN, ...names.filter((name) => name !== BEGUN && !name.startsWith('lock'))])
     await rm(join(folder, name), { force: true });
+  await rmdir(folder).catch(() => {}); // its owner's lock may still be there
 }
 
 export const checkpointFolder = (out: string): string => join(out, 'checkpoint');
 
 const BEGUN = 'begun.json';
+/** What a run folder may hold before its first run.json. */
+const ownFolders = ['checkpoint', 'shards'];
 
 interface Begun {
   identity: string;
@@ -84,6 +94,7 @@ async function readBegun(folder: string): Promise<Begun | null> {
 interface Done {
   tables: string[];
   identity?: RunIdentity;
+  exitCode?: number;
 }
 
 /** What run.json says of the run that the folder holds; null for a folder with nothing of anybody's. */
@@ -95,9 +106,9 @@ async function readDone(out: string, begun: boolean): Promise<Done | null> {
     throw error;
   });
   const text = await readFile(join(out, 'run.json'), 'utf8').catch(() => '{}');
-  const { tables, identity } = JSON.parse(text) as Partial<Done>;
-  if (tables) return { tables: tables.filter((name) => names.includes(name)), identity };
-  if (begun || names.every((name) => name.endsWith('.partial') || name === 'checkpoint')) return null;
+  const { tables, identity, exitCode } = JSON.parse(text) as Partial<Done>;
+  if (tables) return { tables: tables.filter((name) => names.includes(name)), identity, exitCode };
+  if (begun || names.every((name) => name.endsWith('.partial') || ownFolders.includes(name))) return null;
   throw new UsageError(
     `out: expected an empty folder or an earlier run's, got ${out} with ${names.slice(0, 3).join(', ')} and no run.json: name another with --out`,
   );

@@ -11,6 +11,8 @@ import { journalFault } from './journal.ts';
 export interface Checkpoint {
   /** What the run is of, as canonical JSON. */
   identity: string;
+  /** The digest of the query gradients that the scores so far are of; null where a custom operator yields the scores. */
+  queryGradients: string | null;
   /** Counts up: of two generations the higher is the later. */
   generation: number;
   /** The next batch and the key of its first row. */

@@ -85,14 +85,14 @@ export function quietHooks(signal = new AbortController().signal): StageHooks & 
   };
 }
 
-/** Runs the configuration at `path` in this process and gives the run folder. */
+/** Runs the configuration at `path` in this process, begun again where `hooks` does not say otherwise, and gives the run folder. */
 export async function run(
   path: string,
   sets: string[] = [],
   hooks = quietHooks(),
 ): Promise<{ out: string; summary: string }> {
   const { configuration } = await readConfiguration(path, sets);
-  const { summary } = await runStage(configuration, hooks);
+  const { summary } = await runStage(configuration, { resume: false, ...hooks });
   return { out: configuration.out, summary };
 }
 

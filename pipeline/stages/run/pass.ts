@@ -53,7 +53,11 @@ interface SliceFacts extends KeyRange {
 export interface PassOf {
   /** Of the run, as canonical JSON. */
   identity: string;
+  /** The digest of the query gradients; null where a custom operator yields the scores. */
+  queryGradients: string | null;
   corpus: Corpus;
+  /** The rows that it reads. */
+  range: KeyRange;
   /** The checkpoint folder. */
   folder: string;
   keepScores: boolean;
@@ -78,22 +82,22 @@ export class Pass {
   /** Checkpoints are written one after the other. */
   private writing: Promise<void> = Promise.resolve();
 
-  private constructor(prepared: Prepared, of: PassOf, from: Checkpoint | null, journal: Journal, start: ReadFrom) {
+  private constructor(prepared: Prepared, of: PassOf, from: Checkpoint | null, journal: Journal) {
     this.of = of;
     this.folds = openRunFolds(prepared);
     this.custom = openFolds(prepared.custom, prepared.facts);
     this.journal = journal;
-    this.next = from ?? start;
+    this.next = from ?? { batch: 0, key: of.range.keyStart };
     this.before = from?.tally ?? { read: 0, lost: 0, replaced: 0, seconds: 0 };
     this.tally = { ...this.before };
     this.generation = from?.generation ?? 0;
-    if (from) restoreFolds(this.allFolds, from.folds);
+    if (from) this.restore(from);
   }
 
-  /** Opens the pass at `start`, or where the checkpoint has it. */
-  static async open(prepared: Prepared, of: PassOf, from: Checkpoint | null, start: ReadFrom): Promise<Pass> {
+  /** Opens the pass where its range begins, or where the checkpoint has it. */
+  static async open(prepared: Prepared, of: PassOf, from: Checkpoint | null): Promise<Pass> {
     const journal = await Journal.open(journalPath(of.folder), from?.journalBytes ?? 0);
-    return new Pass(prepared, of, from, journal, start);
+    return new Pass(prepared, of, from, journal);
   }
 
   get allFolds(): OpenFold[] {
@@ -163,6 +167,7 @@ export class Pass {
   private snapshot(): Checkpoint {
     return {
       identity: this.of.identity,
+      queryGradients: this.of.queryGradients,
       generation: ++this.generation,
       ...this.next,
       tally: this.counts,
@@ -170,13 +175,18 @@ export class Pass {
       folds: this.allFolds.map((fold) => ({ name: fold.name, state: serializeState(fold) })),
     };
   }
-}
 
-function restoreFolds(folds: OpenFold[], states: Checkpoint['folds']): void {
-  const [wanted, found] = [folds, states].map((list) => list.map(({ name }) => name).join(', '));
-  if (wanted !== found)
-    throw new IntegrityError(
-      `the checkpoint expected the folds ${wanted}, found ${found}: begin again with --no-resume`,
-    );
-  for (const [i, fold] of folds.entries()) fold.state = restoreState(states[i].state);
+  private restore({ queryGradients, folds }: Checkpoint): void {
+    if (queryGradients !== this.of.queryGradients)
+      throw new IntegrityError(
+        'the query gradients in the cache are not those that the checkpoint was made with: scores before and after would not be of one ' +
+          'kind. Put the cache back, or begin again with --no-resume',
+      );
+    const [wanted, found] = [this.allFolds, folds].map((list) => list.map(({ name }) => name).join(', '));
+    if (wanted !== found)
+      throw new IntegrityError(
+        `the checkpoint expected the folds ${wanted}, found ${found}: begin again with --no-resume`,
+      );
+    for (const [i, fold] of this.allFolds.entries()) fold.state = restoreState(folds[i].state);
+  }
 }

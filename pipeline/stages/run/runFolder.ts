@@ -5,13 +5,11 @@ import type { DocumentCounts } from '../../../operators/accumulators/documentCou
 import type { RepeatedIds } from '../../../operators/accumulators/repeatedIds.ts';
 import type { SourceCounts } from '../../../operators/accumulators/sourceCounts.ts';
 import type { RankedDocuments, TopDocuments } from '../../../operators/accumulators/topDocuments.ts';
-import type { Corpus } from '../../../operators/documents/corpus.ts';
 import type { CorpusDocuments } from '../../../operators/documents/corpusDocument.ts';
 import { writeLines } from '../../../operators/files/wholeFile.ts';
 import type { QueryCache } from '../../../operators/queries/queryCache.ts';
 import { influenceLines } from '../../../operators/report/influenceLines.ts';
 import { scoreMeaning, summary } from '../../../operators/report/summary.ts';
-import type { ExplainedDocument } from '../../../operators/report/tables/influenceRows.ts';
 import { scoreColumns, scoreRows } from '../../../operators/report/tables/scoreRows.ts';
 import { skippedColumns, skippedRows } from '../../../operators/report/tables/skippedRows.ts';
 import { writeReport } from '../../../operators/report/writeReport.ts';
@@ -23,83 +21,82 @@ import type { RunIdentity } from '../../checkpoints/runIdentity.ts';
 import type { OpenFold } from '../../operators/folds.ts';
 import { projectionCosts } from '../captureLines.ts';
 import { coverageLines } from '../coverage.ts';
-import type { Prepared } from '../prepare.ts';
 import { reportLines } from '../report.ts';
+import type { StageHooks } from '../stageHooks.ts';
+import { explainRankings } from './explain.ts';
+import type { OpenRun } from './openRun.ts';
 import { rankedDocuments } from './rankedDocuments.ts';
 import { statisticTables } from './statisticTables.ts';
 import type { Clock, Streamed } from './streamed.ts';
 
-/** What `write` needs beside the folder's own knowledge. */
+/** What the tables of the end are made of. */
 export interface Finished extends Streamed {
   queries: QueryCache | null;
   /** Where scoreByWords has its statistics; null where BM25 was not asked for. */
   words: string | null;
-  clock: Clock;
-  /** Where in the first documents of each ranking their influence lies. */
-  explain(top: TopDocuments, documents: CorpusDocuments, files: string[]): Promise<ExplainedDocument[]>;
 }
 
 export class RunFolder {
-  private readonly prepared: Prepared;
-  private readonly corpus: Corpus;
+  private readonly run: OpenRun;
   private readonly identity: RunIdentity;
-  private readonly files: string[];
   /** The files of the run that was here before. */
   private readonly earlier: string[];
+  private readonly clock: Clock;
+  private readonly hooks: StageHooks;
+  private readonly files: string[];
+  private readonly out: string;
   private readonly tables: string[] = [];
 
-  constructor(prepared: Prepared, corpus: Corpus, identity: RunIdentity, earlier: string[]) {
-    this.prepared = prepared;
-    this.corpus = corpus;
+  constructor(run: OpenRun, identity: RunIdentity, earlier: string[], clock: Clock, hooks: StageHooks) {
+    this.run = run;
     this.identity = identity;
-    this.files = corpus.files.map(({ path }) => path);
     this.earlier = earlier;
+    this.clock = clock;
+    this.hooks = hooks;
+    this.files = run.corpus.files.map(({ path }) => path);
+    this.out = run.prepared.configuration.out;
   }
 
   /** Writes every table, then run.json, then the report of them: a folder with run.json is whole. */
-  async write(run: Finished): Promise<{ exitCode: number; summary: string }> {
+  async write(streamed: Streamed): Promise<{ exitCode: number; summary: string }> {
+    const { prepared, corpus, queries, words, join: joined } = this.run;
+    const run = { ...streamed, queries, words };
     const top = run.folds.top.result() as TopDocuments;
     const bm25 = run.folds.bm25.result() as RankedDocuments;
-    const documents = await rankedDocuments(this.prepared, this.corpus, top, bm25);
+    const documents = await rankedDocuments(prepared, corpus, top, bm25);
     await this.journaled(run);
-    const explained = await run.explain(top, documents, this.files);
-    run.clock.lap('explain');
+    const explained = await explainRankings(prepared, queries, joined, top, documents, this.files, this.hooks);
+    this.clock.lap('explain');
     const ranked = { top, bm25, documents, explained, files: this.files };
-    for (const { name, columns, rows } of await statisticTables(this.prepared, run, ranked))
+    for (const { name, columns, rows } of await statisticTables(prepared, run, ranked))
       await this.table(name, columns, rows);
-    await this.lines('influence.jsonl', influenceLines(top, this.prepared.queries, documents));
+    await this.lines('influence.jsonl', influenceLines(top, prepared.queries, documents));
     for (const fold of run.custom) await this.custom(fold);
-    run.clock.lap('write');
+    this.clock.lap('write');
     await this.writeRunJson(run);
-    const report = await writeReport(this.prepared.configuration.out);
-    run.clock.lap('report');
+    const report = await writeReport(this.out);
+    this.clock.lap('report');
     const closing = [...this.closingLines(run), ...reportLines(report)];
-    const over = overBudget(this.prepared.configuration.maxSkipped, run);
-    if (over) closing.unshift(over);
-    return { exitCode: over ? OVER_BUDGET : 0, summary: this.summary(run, top, documents, closing) };
+    return { exitCode: exitCodeOf(run, prepared.configuration), summary: this.summary(run, top, documents, closing) };
   }
 
-  private summary(
-    { folds }: Finished,
-    topDocuments: TopDocuments,
-    documents: CorpusDocuments,
-    closing: string[],
-  ): string {
+  private summary(run: Finished, topDocuments: TopDocuments, documents: CorpusDocuments, closing: string[]): string {
+    const { folds } = run;
     const text = summary({
-      queries: this.prepared.queries,
+      queries: this.run.prepared.queries,
       topDocuments,
       documents,
-      counts: folds.counts.result() as DocumentCounts,
+      counts: countsOf(run),
       repeatedIds: folds.repeated.result() as RepeatedIds,
       sourceCounts: folds.sources.result() as SourceCounts,
     });
-    return [text, ...coverageLines(this.prepared.coverage), ...closing].join('\n');
+    return [text, ...coverageLines(this.run.prepared.coverage), ...closing].join('\n');
   }
 
   /** The tables of what the pass met row by row. */
   private async journaled({ entries }: Streamed): Promise<void> {
     const { files } = this;
-    const { queries, configuration } = this.prepared;
+    const { queries, configuration } = this.run.prepared;
     await this.table(
       'skipped',
       skippedColumns,
@@ -118,12 +115,12 @@ export class RunFolder {
     columns: Columns,
     rows: Iterable<TableRow> | AsyncIterable<TableRow>,
   ): Promise<void> {
-    await writeTable(join(this.prepared.configuration.out, `${name}.parquet`), columns, rows);
+    await writeTable(join(this.out, `${name}.parquet`), columns, rows);
     this.tables.push(`${name}.parquet`);
   }
 
   private async lines(name: string, lines: Iterable<string>): Promise<void> {
-    await writeLines(join(this.prepared.configuration.out, name), lines);
+    await writeLines(join(this.out, name), lines);
     this.tables.push(name);
   }
 
@@ -136,10 +133,8 @@ export class RunFolder {
   }
 
   private async writeRunJson(run: Finished): Promise<void> {
-    const { configuration, coverage, folder, queries, tokenizer, pool } = this.prepared;
-    const { tally, clock } = run;
-    const { read, lost, replaced } = tally;
-    const counts = run.folds.counts.result() as DocumentCounts;
+    const { configuration, coverage, folder, queries, tokenizer, pool } = this.run.prepared;
+    const { tally } = run;
     const nats = queries.map(({ id, task, prompt, completion }, q) => {
       return {
         id,
@@ -153,13 +148,12 @@ export class RunFolder {
     const description = {
       headwater: packageJson.version,
       complete: true,
+      exitCode: exitCodeOf(run, configuration),
       score: scoreMeaning,
       counts: {
-        ...counts,
-        read: read + lost,
-        setAside: { ...counts.setAside, unreadable: lost },
-        replaced,
-        badFiles: this.corpus.badFiles,
+        ...countsOf(run),
+        replaced: tally.replaced,
+        badFiles: this.run.corpus.badFiles,
       },
       repeatedIds: run.folds.repeated.result(),
       queries: nats,
@@ -171,26 +165,28 @@ export class RunFolder {
       fingerprints: {
         model: await folder.fingerprint(),
         tokenizer: tokenizer.fingerprint,
-        corpus: this.corpus.files.map(({ path, rows, bytes, footerHash }) => ({ path, rows, bytes, footerHash })),
+        corpus: this.run.corpus.files.map(({ path, rows, bytes, footerHash }) => ({ path, rows, bytes, footerHash })),
       },
       versions: { node: process.versions.node, ...packageJson.dependencies },
-      seconds: clock.seconds,
+      seconds: this.clock.seconds,
       tables: this.tables,
     };
-    const { out } = configuration;
+    const { out } = this;
     await writeLines(join(out, 'run.json'), [JSON.stringify(description, null, 2)]);
     // What this run did not write belongs to the earlier one; a report of its tables would be too.
     const stale = [...this.earlier.filter((name) => !this.tables.includes(name)), 'report.html', 'report.json'];
     for (const name of stale) await rm(join(out, name), { force: true });
   }
 
-  private closingLines({ tally: { lost, replaced }, clock }: Finished): string[] {
-    const lines: string[] = [];
+  private closingLines(run: Finished): string[] {
+    const { lost, replaced } = run.tally;
+    const over = overBudget(this.run.prepared.configuration.maxSkipped, run);
+    const lines = over ? [over] : [];
     if (lost > 0) lines.push(`${lost.toLocaleString('en')} rows lost in files that broke while being read`);
     if (replaced > 0) lines.push(`${replaced.toLocaleString('en')} documents had invalid text replaced by U+FFFD`);
-    for (const { path, reason } of this.corpus.badFiles) lines.push(`passed over ${path}: ${reason}`);
-    const seconds = Object.entries(clock.seconds).map(([name, value]) => `${name} ${value.toFixed(1)} s`);
-    lines.push(`time: ${seconds.join(', ')}`, `results in ${this.prepared.configuration.out}`, '');
+    for (const { path, reason } of this.run.corpus.badFiles) lines.push(`passed over ${path}: ${reason}`);
+    const seconds = Object.entries(this.clock.seconds).map(([name, value]) => `${name} ${value.toFixed(1)} s`);
+    lines.push(`time: ${seconds.join(', ')}`, `results in ${this.out}`, '');
     return lines;
   }
 }
@@ -199,18 +195,27 @@ async function* rowsOf<T>(entries: AsyncIterable<T>, rows: (entry: T) => Iterabl
   for await (const entry of entries) yield* rows(entry);
 }
 
+/** read = scored + set aside, rows that could not be read among them. */
+function countsOf({ folds, tally: { lost } }: Streamed): DocumentCounts {
+  const counts = folds.counts.result() as DocumentCounts;
+  return { ...counts, read: counts.read + lost, setAside: { ...counts.setAside, unreadable: lost } };
+}
+
 const OVER_BUDGET = 4;
 
+function exitCodeOf(run: Streamed, { maxSkipped }: Configuration): number {
+  return overBudget(maxSkipped, run) ? OVER_BUDGET : 0;
+}
+
 /** What to say where more was skipped than the configuration allows; null where it was not. */
-function overBudget({ share, documents }: Configuration['maxSkipped'], { tally, folds }: Streamed): string | null {
-  const { scored } = folds.counts.result() as DocumentCounts;
-  const rows = tally.read + tally.lost;
-  const skipped = rows - scored;
-  const allowed = documents ?? Math.floor(share * rows);
+function overBudget({ share, documents }: Configuration['maxSkipped'], run: Streamed): string | null {
+  const { read, scored } = countsOf(run);
+  const skipped = read - scored;
+  const allowed = documents ?? Math.floor(share * read);
   if (skipped <= allowed) return null;
   const limit = documents === undefined ? `maxSkipped.share: ${share}` : `maxSkipped.documents: ${documents}`;
   return (
-    `${skipped.toLocaleString('en')} of ${rows.toLocaleString('en')} documents were set aside, more than the ${allowed.toLocaleString('en')} that ` +
+    `${skipped.toLocaleString('en')} of ${read.toLocaleString('en')} documents were set aside, more than the ${allowed.toLocaleString('en')} that ` +
     `${limit} allows: skipped.parquet says why, document by document; the other tables are whole`
   );
 }

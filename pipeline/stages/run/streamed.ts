@@ -18,10 +18,10 @@ export class Clock {
   readonly seconds: Record<string, number> = {};
   private since = performance.now();
 
-  /** Ends a part; without a name, one that is timed elsewhere. */
-  lap(name?: string): void {
+  /** Ends a part; `seconds` where it was timed elsewhere. */
+  lap(name: string, seconds?: number): void {
     const now = performance.now();
-    if (name) this.seconds[name] = (now - this.since) / 1000;
+    this.seconds[name] = seconds ?? (now - this.since) / 1000;
     this.since = now;
   }
 }

@@ -164,7 +164,7 @@ describe('what is read', () => {
       [3, 'invalid text'],
     ]);
     const { counts } = await readJson(out, 'run.json');
-    expect(counts).toMatchObject({ read: 11, scored: 7, lost: 0 });
+    expect(counts).toMatchObject({ read: 11, scored: 7, setAside: { unreadable: 0 } });
     expect(summary).toContain('11 read = 7 scored + 4 set aside');
     expect(await readTable(out, 'scores')).toHaveLength(14);
   });
@@ -263,7 +263,7 @@ describe('a run that is stopped', () => {
       if (scoring) seen += items;
       if (seen >= documents) stop.abort(new Error('stopped by the test'));
     };
-    return hooks;
+    return { ...hooks, resume: true };
   }
 
   it('goes on from its checkpoint to the same tables, byte for byte', async () => {
@@ -272,7 +272,7 @@ describe('a run that is stopped', () => {
     const whole = await run(path, [`out=${join(folder, 'whole')}`]);
     for (const documents of [22, 60])
       await expect(run(path, [], stoppingAt(documents))).rejects.toThrow('stopped by the test');
-    const hooks = quietHooks();
+    const hooks = { ...quietHooks(), resume: true };
     const { out } = await run(path, [], hooks);
     expect(hooks.lines.join()).toMatch(/going on from the checkpoint behind row \d\d+ of the corpus/);
     expect(await digests(out)).toEqual(await digests(whole.out));
@@ -304,8 +304,13 @@ describe('the command line', () => {
     const done = await command('run', path, '--quiet', '--out', join(folder, 'out'), '--limit', '3');
     expect(done).toMatchObject({ exitCode: 0, stderr: '' });
     expect(done.stdout).toContain('3 read = 3 scored + 0 set aside');
-    const again = await command('run', path, '--quiet', '--out', join(folder, 'out'), '--limit', '2');
-    expect(again.stdout).toContain('2 read = 2 scored');
+    const again = await command('run', path, '--quiet', '--out', join(folder, 'out'), '--limit', '3');
+    expect(again).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('this run is done already') });
+    const other = await command('run', path, '--quiet', '--out', join(folder, 'out'), '--limit', '2');
+    expect(other.exitCode).toBe(5);
+    expect(other.stderr).toMatch(
+      /the run in .*out was made for something else: corpus\.limit \(expected 2, found 3\)\. Name another folder with --out, or begin again/,
+    );
     const refused = await command('run', path, '--quiet', '--out', folder);
     expect(refused.exitCode).toBe(2);
     expect(refused.stderr).toContain('expected an empty folder or an earlier run');
