@@ -1,13 +1,14 @@
 /** The whole flow on one screen: documents through the pool to scores, folded in reading order. Read this file first. */
 import { concatMap, finalize, from, map, mergeMap, type Observable } from 'rxjs';
-import { setAsideNotFinite } from '../operators/scores/setAsideNotFinite.ts';
+import { expectFinite, setAsideNotFinite } from '../operators/scores/setAsideNotFinite.ts';
 import type { DocumentBatch, ScoreBatch } from '../schemas/batches.ts';
 import { type Credits, paced } from './credits.ts';
 import { inReadingOrder } from './inReadingOrder.ts';
 import type { OpenFold } from './operators/folds.ts';
 import type { Observer } from './operators/loadOperator.ts';
 import { lookOn } from './operators/lookOn.ts';
-import { type OpenOperator, runChain } from './pool/fusedTask.ts';
+import type { OpenOperator } from './operators/openOperator.ts';
+import { type MapPolicy, runMaps } from './operators/runMaps.ts';
 
 /** What flows, and through what. */
 export interface Flow {
@@ -20,6 +21,8 @@ export interface Flow {
   pool: (slice: DocumentBatch) => Promise<ScoreBatch>;
   /** Maps over scores that run on the main thread. */
   scoreMaps: OpenOperator[];
+  /** What becomes of documents on which a map fails, and of scores that are not finite. */
+  policy: MapPolicy;
   /** RxJS operators that look on. */
   observers: Observer[];
   folds: OpenFold[];
@@ -38,11 +41,13 @@ export interface Flow {
 export function influenceGraph(flow: Flow): Observable<ScoreBatch> {
   const { credits } = flow;
   return from(paced(flow.documents, credits, flow.signal)).pipe(
-    concatMap((documents) => runChain<DocumentBatch>(flow.documentMaps, documents)),
+    concatMap((documents) => runMaps(flow.documentMaps, documents, flow.policy)),
     mergeMap((documents) => flow.pool(documents)),
     inReadingOrder(flow.firstBatch),
-    concatMap((scores) => runChain<ScoreBatch>(flow.scoreMaps, scores)),
-    map(setAsideNotFinite),
+    concatMap((scores) => runMaps(flow.scoreMaps, scores, flow.policy)),
+    map((scores) =>
+      flow.policy.onBadRow === 'fail' ? expectFinite(scores, flow.policy.files) : setAsideNotFinite(scores),
+    ),
     lookOn(flow.observers),
     concatMap(async (scores) => {
       for (const fold of flow.folds) fold.add(scores);

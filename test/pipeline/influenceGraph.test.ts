@@ -39,7 +39,8 @@ function flow(change: Partial<Flow> = {}): { flow: Flow; folded: number[]; close
     for (let turn = 0; turn < (7 * slice.batch) % 5; turn++) await new Promise(setImmediate);
     return scored(slice);
   };
-  const parts = { documentMaps: [], scoreMaps: [], observers: [], folds: [fold], sink: async () => {} };
+  const policy = { onBadRow: 'setAside' as const, files: ['a.parquet'], seconds: 60 };
+  const parts = { documentMaps: [], scoreMaps: [], policy, observers: [], folds: [fold], sink: async () => {} };
   const graph = { documents: source(), firstBatch: 0, pool, ...parts, credits: new Credits(4), signal: running };
   return { flow: { ...graph, ...change }, folded, closed };
 }
@@ -63,6 +64,18 @@ describe('influenceGraph', () => {
     expect(folded).not.toContain(7);
     expect(folded).toHaveLength(15);
     expect(passed[3].setAside).toMatchObject([{ key: 7, reason: 'not finite' }]);
+  });
+
+  it('fails, naming the document, where what is not finite is to end the run', async () => {
+    const pool = async (slice: DocumentBatch) => {
+      const batch = scored(slice);
+      if (slice.batch === 3) batch.scores[1] = Number.NaN;
+      return batch;
+    };
+    const policy = { onBadRow: 'fail' as const, files: ['a.parquet'], seconds: 60 };
+    await expect(lastValueFrom(influenceGraph(flow({ pool, policy }).flow))).rejects.toThrow(
+      /document b \(row 7 of a\.parquet\): expected a finite loss and finite scores, got score NaN on query 0/,
+    );
   });
 
   it('fails with the error of a task and closes its source', async () => {

@@ -1,5 +1,8 @@
 /** Gives batches to the pool with the care that earlier deaths of the compute process asked for. */
+import { printableLine } from '../../../operators/report/printableText.ts';
 import { type DocumentBatch, leaveOut, type ScoreBatch, type SetAside, selectTexts } from '../../../schemas/batches.ts';
+import { InputError } from '../../../schemas/errors.ts';
+import type { PoisonPolicy } from '../../pool/withoutPoison.ts';
 import { StoppedError } from '../../pool/workerPool.ts';
 import type { Caution, KeyRange, Supervision } from '../../supervisor/supervision.ts';
 
@@ -10,7 +13,12 @@ type Run = (batch: DocumentBatch) => Promise<ScoreBatch>;
  * on which the process died alone are tried one by one, their scores thrown away, so that one that kills the process is known by name
  * and the batch without it has the numbers it always has.
  */
-export function carefully(run: Run, rangeOf: (batch: number) => KeyRange, supervision: Supervision): Run {
+export function carefully(
+  run: Run,
+  rangeOf: (batch: number) => KeyRange,
+  supervision: Supervision,
+  policy: PoisonPolicy,
+): Run {
   const watched = async (range: KeyRange, batch: DocumentBatch): Promise<ScoreBatch> => {
     supervision.begin(range);
     try {
@@ -21,7 +29,9 @@ export function carefully(run: Run, rangeOf: (batch: number) => KeyRange, superv
   };
   return async (slice) => {
     const range = rangeOf(slice.batch);
-    const batch = leaveOut(slice, condemnedIn(slice, supervision.caution));
+    const condemned = condemnedIn(slice, supervision.caution);
+    if (condemned.length > 0 && policy.onBadRow === 'fail') throw endsTheRun(condemned[0], policy);
+    const batch = leaveOut(slice, condemned);
     if (isApart(range, supervision.caution)) await tryOneByOne(batch, watched);
     return watched(range, batch);
   };
@@ -49,6 +59,13 @@ function condemnedIn(slice: DocumentBatch, { condemned }: Caution): SetAside[] {
     if (!found) return [];
     return [{ key: slice.key[b], file: slice.file[b], row: slice.row[b], id: slice.id[b], ...found }];
   });
+}
+
+function endsTheRun({ id, file, row, detail }: SetAside, { files }: PoisonPolicy): InputError {
+  return new InputError(
+    `document ${printableLine(id)} (row ${row} of ${printableLine(files[file])}): ${detail}: leave the document out, or set ` +
+      'corpus.onBadRow: setAside',
+  );
 }
 
 /** Where the last suspect ends: until then one batch is in flight at a time. */

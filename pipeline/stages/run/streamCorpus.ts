@@ -3,12 +3,13 @@ import { lastValueFrom, tap } from 'rxjs';
 import type { DocumentCounts } from '../../../operators/accumulators/documentCounts.ts';
 import type { Corpus } from '../../../operators/documents/corpus.ts';
 import { readDocuments } from '../../../operators/documents/readDocuments.ts';
-import type { ScoreBatch } from '../../../schemas/batches.ts';
+import type { DocumentBatch, ScoreBatch } from '../../../schemas/batches.ts';
 import type { Configuration } from '../../../schemas/configuration.ts';
 import { IntegrityError } from '../../../schemas/errors.ts';
 import { CarefulCredits } from '../../credits.ts';
 import { type Flow, influenceGraph } from '../../influenceGraph.ts';
 import { openGraphMaps } from '../../operators/customOperators.ts';
+import { withoutPoison } from '../../pool/withoutPoison.ts';
 import { StoppedError, type WorkerPool } from '../../pool/workerPool.ts';
 import { unsupervised } from '../../supervisor/supervision.ts';
 import type { StageHooks } from '../stageHooks.ts';
@@ -43,17 +44,22 @@ async function flowOf(
 ): Promise<Flow> {
   const { configuration, custom, facts, pool: size } = prepared;
   const specs = chain.map(({ spec }) => spec);
+  const files = corpus.files.map(({ path }) => path);
+  const policy = { onBadRow: configuration.corpus.onBadRow, files, seconds: configuration.supervisor.batchSeconds };
+  const run = (batch: DocumentBatch) => pool.run<ScoreBatch>('fused', specs, batch);
   const credits = new CarefulCredits(size.credits, careUntil(supervision.caution), pass.next.key);
   return {
     documents: pass.noted(slicesOf(corpus, configuration, pass)),
     firstBatch: pass.next.batch,
     documentMaps: await openGraphMaps(custom, 'documents', facts),
     pool: carefully(
-      (batch) => pool.run<ScoreBatch>('fused', specs, batch),
+      (batch) => withoutPoison(batch, run, policy),
       (batch) => pass.rangeOf(batch),
       supervision,
+      policy,
     ),
     scoreMaps: await openGraphMaps(custom, 'scores', facts),
+    policy,
     observers: custom.observers,
     folds: pass.allFolds,
     sink: async (batch) => {
