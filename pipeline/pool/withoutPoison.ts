@@ -6,7 +6,7 @@ import {
   type DocumentBatch,
   type DocumentColumns,
   type ScoreBatch,
-  selectDocuments,
+  selectTexts,
   setAside,
 } from '../../schemas/batches.ts';
 import { InputError } from '../../schemas/errors.ts';
@@ -90,12 +90,13 @@ function leaveOut<In extends DocumentColumns>(batch: In, poison: Poison): In {
   return { ...selectRows(batch, rows), setAside: [...batch.setAside, ...left].sort((a, b) => a.key - b.key) };
 }
 
-/** Documents or scores: what the graph and the pool are given. */
+/** Documents or scores: what the pool and the maps of the graph are given. */
 function selectRows<In extends DocumentColumns>(batch: In, rows: number[]): In {
-  const { text } = batch as Partial<DocumentBatch>;
-  const texts = text && { text: rows.map((b) => text[b]) };
-  const columns = 'scores' in batch ? selectScores(batch as DocumentColumns as ScoreBatch, rows) : null;
-  return { ...batch, ...selectDocuments(batch, rows), ...texts, ...columns };
+  const chosen: DocumentColumns =
+    'scores' in batch
+      ? selectScores(batch as DocumentColumns as ScoreBatch, rows)
+      : selectTexts(batch as DocumentColumns as DocumentBatch, rows);
+  return chosen as In;
 }
 
 const DETAIL_WIDTH = 300;
