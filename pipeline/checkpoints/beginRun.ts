@@ -2,7 +2,8 @@
 import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectFingerprint } from '../../operators/files/differingKeys.ts';
-import { writeLines } from '../../operators/files/wholeFile.ts';
+import { exists } from '../../operators/files/exists.ts';
+import { readSealedJson, writeSealedJson } from '../../operators/files/sealedJson.ts';
 import { IntegrityError, UsageError } from '../../schemas/errors.ts';
 import { canonicalJson } from '../../schemas/fingerprint.ts';
 import { type Checkpoint, latestCheckpoint } from './checkpointFiles.ts';
@@ -39,8 +40,8 @@ export async function beginRun(
   { resume, log }: BeginSettings,
 ): Promise<BegunRun | DoneRun> {
   const checkpoints = checkpointFolder(out);
-  const begun = await readBegun(checkpoints);
-  const done = await readDone(out, begun !== null);
+  const begun = resume ? await readBegun(checkpoints) : null;
+  const done = await readDone(out, await exists(join(checkpoints, BEGUN)));
   const earlier = begun?.earlier ?? done?.tables ?? [];
   if (resume && begun) {
     expectSame(`the unfinished run in ${out} was`, begun.identity, identity, 'gives up what it has done');
@@ -54,7 +55,11 @@ export async function beginRun(
   }
   await endRun(out);
   await mkdir(checkpoints, { recursive: true });
-  await writeLines(join(checkpoints, BEGUN), [JSON.stringify({ identity: canonicalJson(identity), earlier })]);
+  const note: Begun = { identity: canonicalJson(identity), earlier };
+  await writeSealedJson(
+    join(checkpoints, BEGUN),
+    Object.entries(note).map(([name, value]) => [name, JSON.stringify(value)]),
+  );
   return { done: null, checkpoints, from: null, earlier };
 }
 
@@ -79,16 +84,14 @@ interface Begun {
   earlier: string[];
 }
 
+/** Null where no run was begun. Throws IntegrityError where the note of it is damaged. */
 async function readBegun(folder: string): Promise<Begun | null> {
-  const text = await readFile(join(folder, BEGUN), 'utf8').catch(() => null);
-  if (text === null) return null;
-  try {
-    return JSON.parse(text) as Begun;
-  } catch (cause) {
-    throw new IntegrityError(`${join(folder, BEGUN)} is damaged: begin again with --no-resume, or put it back`, {
-      cause,
-    });
-  }
+  const path = join(folder, BEGUN);
+  if (!(await exists(path))) return null;
+  const begun = await readSealedJson(path).catch((cause: Error) => {
+    throw new IntegrityError(`${cause.message}: begin again with --no-resume, or put it back`, { cause });
+  });
+  return begun as unknown as Begun;
 }
 
 interface Done {
