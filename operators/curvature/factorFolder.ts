@@ -56,7 +56,12 @@ export async function openFactorFolder(cache: string, wanted: FactorFingerprint)
   const path = join(cache, `curvature-${fingerprint(wanted).slice(0, 16)}`);
   const found = await orMadeAgain(() => readSealedJson(fingerprintPath(path)));
   if (found) expectSameFit(path, canonicalJson(found.fingerprint), wanted);
+  else if (await exists(path)) await writeFingerprint(path, wanted);
   return { path, fingerprint: wanted };
+}
+
+async function writeFingerprint(folder: string, fingerprint: FactorFingerprint): Promise<void> {
+  await writeSealedJson(fingerprintPath(folder), [['fingerprint', canonicalJson(fingerprint)]]);
 }
 
 /** Says to people and programs what the folder is of; each file says it too. */
@@ -151,10 +156,8 @@ type ToWrite = Parameters<typeof writeSealedSafetensors>[2];
 
 async function writeFactor(folder: FactorFolder, kind: FactorKind, name: string, count: number, tensors: ToWrite) {
   await makeFolder(folder.path);
-  const json = canonicalJson(folder.fingerprint);
-  const told = fingerprintPath(folder.path);
-  if (!(await exists(told))) await writeSealedJson(told, [['fingerprint', json]]);
-  const metadata = { fingerprint: json, factor: `${kind} ${name}`, count: String(count) };
+  if (!(await exists(fingerprintPath(folder.path)))) await writeFingerprint(folder.path, folder.fingerprint);
+  const metadata = { fingerprint: canonicalJson(folder.fingerprint), factor: `${kind} ${name}`, count: String(count) };
   await writeSealedSafetensors(factorPath(folder, kind, name), metadata, tensors);
 }
 

@@ -71,11 +71,8 @@ async function ensureSums<Of extends Side | Module>(
   const missing = await lacking();
   if (missing.length === 0) return true;
   const target = part ? partFolder(folder, part) : folder;
-  const groups = groupItems(
-    await missingOf(fitting, target, kind, missing),
-    prepared.configuration.fit.memoryMiB,
-    prepared.pool.workers,
-  );
+  const toSum = part ? await missingOf(fitting, target, kind, missing) : missing;
+  const groups = groupItems(toSum, prepared.configuration.fit.memoryMiB, prepared.pool.workers);
   for (const [pass, group] of groups.entries()) {
     fitting.hooks.progress.stage(passTitle(kind, pass, groups.length, part), sampleOf(fitting).length);
     await sumGroup(fitting, target, kind, group, graph);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -8,7 +9,7 @@ import { openSafetensorsFile } from '../../../operators/gradients/safetensors.ts
 import { readConfiguration } from '../../../pipeline/configuration/readConfiguration.ts';
 import { wantedFolder } from '../../../pipeline/stages/fit.ts';
 import { prepareModel } from '../../../pipeline/stages/prepare.ts';
-import { fitStage } from '../../../pipeline/stages/stages.ts';
+import { fitStage, planStage } from '../../../pipeline/stages/stages.ts';
 import { InputError, UsageError } from '../../../schemas/errors.ts';
 import { difference, goldenWorld, lettersModel, scoresOf, textOf } from '../../operators/curvature/goldenWorld.ts';
 import { command, quietHooks, run, type SmallDocument, smallFolder, writeWorld } from '../smallWorld.ts';
@@ -300,39 +301,58 @@ describe('a sample that is too small', () => {
 });
 
 describe('a factor file', () => {
-  it.each([
-    [
-      'squares',
-      'cut short',
-      (bytes: Buffer) => bytes.subarray(0, -8),
-      /expected a whole file of factors, found .*truncated/,
-    ],
-    [
-      'eigenbasis',
-      'of another seed',
-      (bytes: Buffer) => withSeed(bytes),
-      /made for something else: seed \(expected 0, found 7\)/,
-    ],
-  ] as const)('of %s that is %s ends a run with exit 5 and what differs', async (kind, _what, change, message) => {
+  it('that is damaged is computed again alone, which is said, with the same bytes', async () => {
+    const path = await smallWorld({ fit: { documents: 5 } });
+    const sets = await anotherCache();
+    const { folder } = await fitted(path, sets);
+    const whole = await filesOf(folder);
+    const damaged = ['eigenbasis', 'squares'].map((kind) => [...whole.keys()].find((name) => name.startsWith(kind))!);
+    for (const name of damaged) await writeFile(join(folder.path, name), whole.get(name)!.subarray(0, -8));
+    const before = await timesOf(sets);
+    const { lines } = await fitted(path, sets);
+    expect(lines.filter((line) => line.includes('made again'))).toEqual(
+      damaged.map((name) => expect.stringContaining(`${join(folder.path, name)} cannot be used and is made again`)),
+    );
+    expect([...(await filesOf(folder))]).toEqual([...whole]);
+    for (const [name, time] of await timesOf(sets)) {
+      const rewritten = damaged.some((file) => name.endsWith(file));
+      expect(time === before.get(name), name).toBe(!rewritten);
+    }
+  });
+
+  it('that is of another seed ends a run with exit 5 and what differs', async () => {
     const path = await lettersWorld([{ text: 'ABCDEFGHIJ' }]);
     const { folder } = await fitted(path);
-    const [name, bytes] = [...(await filesOf(folder))].find(([file]) => file.startsWith(kind))!;
-    await writeFile(join(folder.path, name), change(bytes));
+    const [name, bytes] = [...(await filesOf(folder))].find(([file]) => file.startsWith('eigenbasis'))!;
+    await writeFile(join(folder.path, name), withSeed(bytes));
     const failed = await command('run', path, '--quiet');
-    expect(failed.stderr).toMatch(message);
-    expect(failed.stderr).toMatch(/headwater fit (again|for this configuration)/);
+    expect(failed.stderr).toMatch(/made for something else: seed \(expected 0, found 7\)/);
+    expect(failed.stderr).toMatch(/headwater fit for this configuration/);
     expect(failed.stderr).not.toContain('    at ');
     expect(failed.exitCode).toBe(5);
   });
 
-  /** The fingerprint with another digit, as long as before. */
+  /** The fingerprint with another digit, as long as before, and the digest that belongs to it. */
   function withSeed(bytes: Buffer): Buffer {
     const at = bytes.indexOf('\\"seed\\":0');
     expect(at).toBeGreaterThan(0);
     const changed = Buffer.from(bytes);
     changed.write('7', at + '\\"seed\\":'.length);
+    changed.write(createHash('sha256').update(changed.subarray(0, -64)).digest('hex'), bytes.length - 64);
     return changed;
   }
+});
+
+describe('the folder of factors', () => {
+  it('is not there after a plan, nor after a fit that fails', async () => {
+    const path = await lettersWorld([{ text: 'A' }, { text: 'ABCDEFGHIJ' }], { fit: { documents: 1 } });
+    const { configuration } = await readConfiguration(path, []);
+    await planStage(configuration, quietHooks());
+    const nothing = await lettersWorld([{ text: 'A' }]);
+    await expect(fitted(nothing)).rejects.toThrow(InputError);
+    for (const world of [path, nothing])
+      expect((await readdir(join(world, '../.headwater'))).filter((name) => name.startsWith('curvature-'))).toEqual([]);
+  });
 });
 
 describe('fit on the command line', () => {
