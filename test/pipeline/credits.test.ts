@@ -1,6 +1,6 @@
 import { concatMap, from, lastValueFrom, mergeMap, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { Credits, paced } from '../../pipeline/credits.ts';
+import { CarefulCredits, Credits, paced } from '../../pipeline/credits.ts';
 
 async function* numbers(count: number, pulled: number[]) {
   for (let i = 0; i < count; i++) {
@@ -60,5 +60,33 @@ describe('paced', () => {
     credits.close();
     expect(await waiting).toEqual({ done: true, value: undefined });
     expect(closed).toBe(true);
+  });
+});
+
+describe('careful credits', () => {
+  /** How many credits can be taken without one being given back. */
+  async function free(credits: Credits): Promise<number> {
+    let taken = 0;
+    const take = async (): Promise<void> => {
+      if (await credits.take()) taken++;
+    };
+    for (let i = 0; i < 10; i++) void take();
+    await new Promise(setImmediate);
+    return taken;
+  }
+
+  it('let one batch at a time into the flow until what is suspected has passed, then all', async () => {
+    const credits = new CarefulCredits(4, 300, 100);
+    expect(await free(credits)).toBe(1);
+    const passing = new CarefulCredits(4, 300, 100);
+    passing.passed(299);
+    passing.passed(300);
+    passing.passed(400);
+    expect(await free(passing)).toBe(4);
+  });
+
+  it('are all there where nothing is suspected, or it lies behind', async () => {
+    expect(await free(new CarefulCredits(4, 0, 0))).toBe(4);
+    expect(await free(new CarefulCredits(4, 300, 300))).toBe(4);
   });
 });

@@ -172,10 +172,20 @@ describe('sources', () => {
   });
 });
 
-test('skipped names file, row, id, reason and detail', async () => {
-  const path = await written('skipped', skippedColumns, skippedRows(skipped, files));
+test('skipped names file, row, id, reason and detail, and how many rows could not be read', async () => {
+  const lost = {
+    kind: 'lost' as const,
+    file: 0,
+    path: 'corpus/part-0.parquet',
+    rowStart: 20,
+    rowEnd: 50,
+    reason: 'cut',
+  };
+  const path = await written('skipped', skippedColumns, skippedRows(skipped, [lost], files));
+  const file = 'corpus/part-0.parquet';
   expect(await readRows(path)).toEqual([
-    { file: 'corpus/part-0.parquet', row: 5, document_id: 'd5', reason: 'one token', detail: '' },
+    { file, row: 20, rows: 30, document_id: null, reason: 'unreadable', detail: 'cut' },
+    { file, row: 5, rows: 1, document_id: 'd5', reason: 'one token', detail: '' },
   ]);
 });
 
