@@ -65,6 +65,8 @@ export function decodePage(
   if (present > 0 && column.kind === 'nothing') throw new Error('it holds values, its column is one of nulls');
   const decode = valueEncodings[encoding];
   if (!decode) throw new Error(`its values are encoded as ${encoding ?? 'something unknown'}, which is not supported`);
+  if (present === 0 && encoding === 'PLAIN' && bytes.length > 0)
+    throw new Error(`it has ${bytes.length} bytes of values, its levels say that there are none`);
   const values = present === 0 ? () => null : decode({ view: viewOf(bytes), offset: 0 }, present, column, dictionary);
   return levels && present < rows ? withNulls(values, levels) : values;
 }
@@ -89,13 +91,38 @@ interface PageParts {
 function openPageV1(body: Uint8Array, header: PageHeader, column: Column, codec: CompressionCodec): PageParts {
   const { num_values: rows, encoding, definition_level_encoding } = header.data_page_header!;
   const bytes = decompressPage(body, header.uncompressed_page_size, codec);
-  if (!column.nullable) return { rows, levels: null, bytes, encoding };
+  if (!column.nullable) {
+    if (beginsLikeLevels(bytes, rows))
+      throw new Error('it has levels of nulls, the schema says that its column has none');
+    return { rows, levels: null, bytes, encoding };
+  }
   if (definition_level_encoding !== 'RLE')
     throw new Error(`its levels are encoded as ${definition_level_encoding}, which is not supported`);
   const levelsEnd = 4 + viewOf(bytes).getUint32(0, true);
   if (levelsEnd > bytes.length) throw new Error('its levels reach past its end');
   const levels = decodeRuns(bytes.subarray(4, levelsEnd), 1, rows);
   return { rows, levels, bytes: bytes.subarray(levelsEnd), encoding };
+}
+
+/**
+ * Levels of a page with one null would pass for the first of its strings where the schema's bit for nulls is damaged and there
+ * are no statistics. No UTF-8 text reads so: of bits packed without needless padding all but one are set.
+ */
+function beginsLikeLevels(bytes: Uint8Array, rows: number): boolean {
+  if (bytes.length < 4) return false;
+  const levelsEnd = 4 + viewOf(bytes).getUint32(0, true);
+  if (levelsEnd > bytes.length) return false;
+  const runs = bytes.subarray(4, levelsEnd);
+  const levels = levelsOf(runs, rows);
+  return levels !== null && countPresent(levels) === rows - 1 && levelsOf(runs, rows + 8) === null;
+}
+
+function levelsOf(runs: Uint8Array, rows: number): Uint32Array | null {
+  try {
+    return decodeRuns(runs, 1, rows);
+  } catch {
+    return null;
+  }
 }
 
 /** Version 2: the levels come first, never compressed; their byte length is in the header. */

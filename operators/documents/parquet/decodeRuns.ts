@@ -5,7 +5,7 @@ const MOST_BITS = 24;
 
 /**
  * The first `count` numbers of `width` bits each in `bytes`. hyparquet's decoder lets a run write past `count`, up to 2^31
- * numbers; here a run that claims more than is left is an error, and so are bytes behind the last run.
+ * numbers; here a run that claims more than is left is an error, and so are empty runs and bytes behind the last one.
  */
 export function decodeRuns(bytes: Uint8Array, width: number, count: number): Uint32Array {
   if (width > MOST_BITS) throw new Error(`numbers of ${width} bits where ${MOST_BITS} is the most`);
@@ -16,6 +16,7 @@ export function decodeRuns(bytes: Uint8Array, width: number, count: number): Uin
     offset = header.end;
     const claimed = header.value & 1 ? (header.value >>> 1) * 8 : header.value >>> 1;
     const packed = (header.value & 1) === 1;
+    if (claimed === 0) throw new Error('a run of no numbers');
     if (!packed && claimed > count - seen)
       throw new Error(`a run of ${claimed} numbers where ${count - seen} are left`);
     const run = Math.min(claimed, count - seen); // bit-packed runs come in eights, the last one padded

@@ -43,6 +43,11 @@ export function findColumns(metadata: FileMetaData, names: ColumnNames): Documen
   };
 }
 
+/** A column that could hold ids or sources. */
+export function findLabels(metadata: FileMetaData, name: string): Column {
+  return findColumn(parquetSchema(metadata).children, 'column', name, LABELS);
+}
+
 function findColumn(nodes: SchemaTree[], setting: string, name: string, kinds: ColumnKind[]): Column {
   const place = nodes.findIndex((child) => child.element.name === name);
   const node = nodes[place];
@@ -56,6 +61,8 @@ function findColumn(nodes: SchemaTree[], setting: string, name: string, kinds: C
     const wanted = kinds === STRINGS ? 'strings' : 'strings or integers';
     throw new Error(`${setting} "${name}" must hold ${wanted}, it is ${describeType(node)}; ${describeColumns(nodes)}`);
   }
+  if (repetition_type === undefined)
+    throw new Error(`${setting} "${name}" says in no known way whether it may be null; ${describeColumns(nodes)}`);
   const leaf = nodes.slice(0, place).reduce((sum, before) => sum + countLeaves(before), 0);
   return { name, kind, type, typeLength, nullable: repetition_type !== 'REQUIRED', leaf };
 }
