@@ -29,8 +29,8 @@ export async function divideRows(
   const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
   const cuts = [keyStart];
   for (let n = 1; n < count; n++) {
-    const key = meetingNear(corpus, keyAt(pieces, (bytes * n) / count), rows);
-    cuts.push(Math.min(keyEnd, Math.max(cuts[n - 1], key)));
+    const key = meetingNear(corpus, keyAt(pieces, (bytes * n) / count), rows, cuts[n - 1]);
+    cuts.push(Math.min(keyEnd, key));
   }
   cuts.push(keyEnd);
   return Array.from({ length: count }, (_, n) => ({ keyStart: cuts[n], keyEnd: cuts[n + 1] }));
@@ -87,11 +87,11 @@ function keyAt(pieces: Piece[], bytes: number): number {
   return pieces.at(-1)?.keyEnd ?? 0;
 }
 
-/** The nearest key at which slices meet, the lower one of two; Infinity behind the last. */
-function meetingNear(corpus: Corpus, key: number, rows: number): number {
+/** The key nearest to `key` at which slices meet, the lower one of two, above `after`; Infinity behind the last. */
+function meetingNear(corpus: Corpus, key: number, rows: number, after: number): number {
   const below = meetingBelow(corpus, key, rows);
-  const above = meetingAbove(corpus, key, rows);
-  return key - below <= above - key ? below : above;
+  const above = meetingAbove(corpus, Math.max(key, after), rows);
+  return below > after && key - below <= above - key ? below : above;
 }
 
 /** The greatest meeting at or before `key`; 0 where there is none. */
