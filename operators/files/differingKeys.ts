@@ -11,9 +11,10 @@ export function expectFingerprint(subject: string, found: string | undefined, wa
 /** `model (expected "ab…", found "cd…"), seed (expected 1, found 0)`; `found` is canonical JSON, or nothing. */
 export function differingKeys(found: string | undefined, wanted: object): string {
   const there = parseFingerprint(found);
-  return Object.entries(wanted)
-    .filter(([key, value]) => canonicalJson(there[key]) !== canonicalJson(value))
-    .map(([key, value]) => `${key} (expected ${short(value)}, found ${short(there[key])})`)
+  const here = new Map<string, unknown>(Object.entries(wanted));
+  return [...new Set([...here.keys(), ...Object.keys(there)])]
+    .filter((key) => canonicalJson(there[key]) !== canonicalJson(here.get(key)))
+    .map((key) => `${key} (expected ${short(here.get(key))}, found ${short(there[key])})`)
     .join(', ');
 }
 

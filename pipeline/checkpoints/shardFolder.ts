@@ -15,12 +15,7 @@ import { canonicalJson } from '../../schemas/fingerprint.ts';
 import type { KeyRange } from '../supervisor/supervision.ts';
 import { journalPath, serializeState, type Tally } from './checkpointFiles.ts';
 import type { RunIdentity } from './runIdentity.ts';
-
-/** Shard `index` (from 1) of `count`. */
-export interface Shard {
-  index: number;
-  count: number;
-}
+import { type Shard, shardFolder } from './shards.ts';
 
 /** What a shard's folder says of itself. */
 export interface ShardManifest {
@@ -47,12 +42,6 @@ const VERSION = 1;
 const MANIFEST = 'manifest.json';
 const FOLDS = 'folds.bin';
 const JOURNAL = basename(journalPath(''));
-
-/** Where a shard of the run stands once it is whole. */
-const shardFolder = (out: string, { index, count }: Shard): string => join(out, 'shards', `${index}-of-${count}`);
-
-/** The run folder of the pass over a shard, which holds its checkpoints until it is whole. */
-export const shardOut = (out: string, shard: Shard): string => `${shardFolder(out, shard)}.working`;
 
 /** Writes the folder beside its place and moves it there; gives its path. Throws ResourceError. */
 export async function commitShard(

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectFingerprint } from '../../operators/files/differingKeys.ts';
 import { exists } from '../../operators/files/exists.ts';
+import type { Configuration } from '../../schemas/configuration.ts';
 import { IntegrityError, UsageError } from '../../schemas/errors.ts';
 import { canonicalJson } from '../../schemas/fingerprint.ts';
 import { beginRun, endRun } from '../checkpoints/beginRun.ts';
@@ -26,14 +27,20 @@ interface FoundShard {
 }
 
 /**
- * Merges the shards in `folders`, each a shard's folder or one that shards of a run were written to, into the run folder `out`. Throws
+ * Merges the shards in `folders`, each a shard's folder or one that shards of a run were written to, into the run folder `out`.
+ * `configuration` says where model and corpus lie here; by default, where they lay for the shards. Throws
  * IntegrityError where a shard is there twice, missing, damaged or of another run.
  */
-export async function mergeStage(folders: string[], out: string, hooks: StageHooks): Promise<StageResult> {
+export async function mergeStage(
+  folders: string[],
+  out: string,
+  hooks: StageHooks,
+  configuration?: Configuration,
+): Promise<StageResult> {
   const clock = new Clock();
   const shards = inOrder(await findShards(folders));
   const { manifest } = shards[0];
-  const { prepared, corpus } = await openInputs({ ...manifest.configuration, out }, hooks);
+  const { prepared, corpus } = await openInputs({ ...(configuration ?? manifest.configuration), out }, hooks);
   const identity = await runIdentity(prepared, corpus);
   expectSameInputs(manifest.identity, identity);
   expectWhole(shards, rangeOf(prepared.configuration, corpus));

@@ -8,7 +8,8 @@ import { type BegunRun, beginRun, endRun } from '../checkpoints/beginRun.ts';
 import { journalPath } from '../checkpoints/checkpointFiles.ts';
 import { readJournal } from '../checkpoints/journal.ts';
 import { runIdentity } from '../checkpoints/runIdentity.ts';
-import { commitShard, type Shard, shardOut, wholeShard } from '../checkpoints/shardFolder.ts';
+import { commitShard, wholeShard } from '../checkpoints/shardFolder.ts';
+import { type Shard, shardOut } from '../checkpoints/shards.ts';
 import { type KeyRange, unsupervised } from '../supervisor/supervision.ts';
 import { completed, prepare } from './prepare.ts';
 import { type OpenRun, openRun } from './run/openRun.ts';
@@ -24,10 +25,19 @@ export interface StageResult {
 }
 
 /**
- * Runs the whole flow and writes the run folder; goes on from the folder's checkpoint where it holds one of this very run. A run that is
- * asked to stop leaves a checkpoint and rejects with the signal's reason.
+ * Runs the whole flow and writes the run folder, or passes over one shard and leaves what `headwater merge` needs of it. Goes on from the
+ * folder's checkpoint where it holds one of this very run. A run that is asked to stop leaves a checkpoint and rejects with the signal's
+ * reason.
  */
-export async function runStage(configuration: Configuration, hooks: StageHooks): Promise<StageResult> {
+export function runStage(
+  configuration: Configuration,
+  hooks: StageHooks,
+  shard: Shard | null = null,
+): Promise<StageResult> {
+  return shard ? runShard(configuration, shard, hooks) : runWhole(configuration, hooks);
+}
+
+async function runWhole(configuration: Configuration, hooks: StageHooks): Promise<StageResult> {
   const clock = new Clock();
   const { prepared, corpus } = await openInputs(configuration, hooks);
   const identity = await runIdentity(prepared, corpus);
@@ -48,8 +58,7 @@ export async function runStage(configuration: Configuration, hooks: StageHooks):
   }
 }
 
-/** Passes over one shard of the corpus and leaves what `headwater merge` needs of it. */
-export async function shardStage(configuration: Configuration, shard: Shard, hooks: StageHooks): Promise<StageResult> {
+async function runShard(configuration: Configuration, shard: Shard, hooks: StageHooks): Promise<StageResult> {
   const { prepared, corpus } = await openInputs(configuration, hooks);
   const identity = await runIdentity(prepared, corpus);
   const own = { ...identity, shard: `${shard.index}/${shard.count}` };

@@ -13,7 +13,7 @@ export { fitStage } from './fit.ts';
 export { mergeStage } from './merge.ts';
 export { planStage } from './plan.ts';
 export { reportStage } from './report.ts';
-export { runStage, shardStage } from './run.ts';
+export { runStage } from './run.ts';
 
 /** Computes the query gradients alone, or says that the cache has them; fits the curvature first where it is missing. */
 export async function queriesStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }> {

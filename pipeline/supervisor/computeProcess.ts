@@ -8,11 +8,11 @@ export async function compute(loadStages = realStages): Promise<void> {
   process.on('disconnect', endAtOnce);
   const [start] = (await once(process, 'message')) as [Start];
   process.channel?.unref(); // a run that is done ends, its supervisor listening or not
-  const { configuration, caution, resume, quiet } = start;
+  const { configuration, shard, caution, resume, quiet } = start;
   const supervision = tellSupervisor(caution);
   const run = () =>
     onTerminal({ quiet }, realTerminal, async (hooks) =>
-      (await loadStages()).runStage(configuration, { ...hooks, supervision, resume }),
+      (await loadStages()).runStage(configuration, { ...hooks, supervision, resume }, shard),
     );
   await wholeProcess(() => reported(run, realTerminal.stderr));
 }

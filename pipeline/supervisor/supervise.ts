@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { printableLine } from '../../operators/report/printableText.ts';
 import type { Configuration } from '../../schemas/configuration.ts';
 import { HeadwaterError } from '../../schemas/errors.ts';
+import type { Shard } from '../checkpoints/shards.ts';
 import type { Terminal } from '../terminal/onTerminal.ts';
 import { listenForStop, type SignalSource, type StopSignals, stopCode, stopSignals } from '../terminal/stopSignals.ts';
 import { beginLife, type ComputeLife, type Ending } from './computeLife.ts';
@@ -12,6 +13,9 @@ import type { KeyRange } from './supervision.ts';
 
 export interface Supervised {
   configuration: Configuration;
+  shard: Shard | null;
+  /** Where its checkpoints are: the run folder, or the working folder of its shard. */
+  folder: string;
   resume: boolean;
   quiet: boolean;
   /** What stands behind the program's name in a list of processes. */
@@ -27,10 +31,10 @@ const budgetSpent = 70;
  * another process is at work in the run folder, HeadwaterError with exit code 70 once the crash budget is spent.
  */
 export async function supervise(run: Supervised, terminal: Terminal, program = computeProgram): Promise<number> {
-  const { out } = run.configuration;
-  const lock = await takeRunLock(out);
+  const { folder } = run;
+  const lock = await takeRunLock(folder);
   try {
-    const book = await openCrashBook(join(out, 'checkpoint', 'crashes.json'), run.configuration, run.resume);
+    const book = await openCrashBook(join(folder, 'checkpoint', 'crashes.json'), run.configuration, run.resume);
     const exitCode = await keepAtWork({ ...run, program }, terminal, lock, book);
     await book.close(!isWhole(exitCode));
     return exitCode;
@@ -41,10 +45,10 @@ export async function supervise(run: Supervised, terminal: Terminal, program = c
 
 /** Books the death and says so. Throws HeadwaterError once the crash budget is spent. */
 async function learn(ending: Ending, work: Work, terminal: Terminal, book: CrashBook): Promise<void> {
-  const { configuration, quiet } = work;
+  const { configuration, folder, quiet } = work;
   const death = deathOf(ending, configuration.supervisor.batchSeconds);
   await book.died(death);
-  expectBudget(book.crashes, death, configuration);
+  expectBudget(book.crashes, death, configuration, folder);
   if (!quiet) tell(terminal.stderr, restartLine(book.crashes, death, configuration));
 }
 
@@ -73,11 +77,11 @@ async function keepAtWork(work: Work, terminal: Terminal, lock: RunLock, book: C
 }
 
 async function oneLife(work: Work, lock: RunLock, book: CrashBook, stopping: Stopping): Promise<Ending> {
-  const { configuration, resume, quiet, args, program } = work;
+  const { configuration, shard, resume, quiet, args, program } = work;
   const life = beginLife({
     program,
     args,
-    start: { configuration, resume, quiet, caution: book.crashes.caution },
+    start: { configuration, shard, resume, quiet, caution: book.crashes.caution },
     batchSeconds: configuration.supervisor.batchSeconds,
     checkpointed: (key) => book.checkpointed(key),
   });
@@ -144,7 +148,7 @@ function deathOf({ code, signal, inFlight, overdue, memoryRanOut }: Ending, batc
   return { inFlight, how: `ended by ${signal}${why}`, reason: 'crash', blames: !outside };
 }
 
-function expectBudget(crashes: Crashes, death: Death, { supervisor, out }: Configuration): void {
+function expectBudget(crashes: Crashes, death: Death, { supervisor }: Configuration, folder: string): void {
   if (!isSpent(crashes, supervisor.maxCrashes)) return;
   const times =
     crashes.deaths > supervisor.maxCrashes
@@ -152,7 +156,7 @@ function expectBudget(crashes: Crashes, death: Death, { supervisor, out }: Confi
       : `the compute process died ${crashes.fruitless} times without getting on`;
   throw new HeadwaterError(
     `${times}: the last ${death.how}, with ${inWords(death.inFlight)} in flight. ${standOf(crashes)} is kept in ` +
-      `${printableLine(join(out, 'checkpoint'))}: the same command goes on from there. What it wrote before it died stands above; ` +
+      `${printableLine(join(folder, 'checkpoint'))}: the same command goes on from there. What it wrote before it died stands above; ` +
       'fewer pool.workers or less in batchTokens take less memory',
     budgetSpent,
   );

@@ -11,6 +11,7 @@ import {
   defaultsTable,
 } from '../../schemas/configuration.ts';
 import { UsageError } from '../../schemas/errors.ts';
+import { type Shard, shardOut } from '../checkpoints/shards.ts';
 import type { Override } from '../configuration/overrides.ts';
 import { parseYaml } from '../configuration/parseYaml.ts';
 import { readConfiguration } from '../configuration/readConfiguration.ts';
@@ -21,7 +22,17 @@ import { onTerminal, realTerminal, reported, type Terminal, wholeProcess } from 
 
 /** The stages, as pipeline/stages/stages.ts has them. */
 export interface Stages {
-  runStage(configuration: Configuration, hooks: StageHooks): Promise<{ exitCode: number; summary: string }>;
+  runStage(
+    configuration: Configuration,
+    hooks: StageHooks,
+    shard: Shard | null,
+  ): Promise<{ exitCode: number; summary: string }>;
+  mergeStage(
+    folders: string[],
+    out: string,
+    hooks: StageHooks,
+    configuration?: Configuration,
+  ): Promise<{ exitCode: number; summary: string }>;
   fitStage(configuration: Configuration, hooks: StageHooks, part: Part | null): Promise<{ summary: string }>;
   queriesStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }>;
   planStage(configuration: Configuration, hooks: StageHooks): Promise<{ summary: string }>;
@@ -74,6 +85,7 @@ function program(surroundings: Surroundings, outcome: Outcome): Command {
       getErrHelpWidth: () => stderr.columns ?? 120,
     });
   addStages(root, surroundings, outcome);
+  addMerge(root, surroundings, outcome);
   addReport(root, surroundings);
   addDoctor(root, stdout, outcome);
   addConfig(root, stdout);
@@ -92,6 +104,37 @@ function addStages(root: Command, surroundings: Surroundings, outcome: Outcome):
       outcome.exitCode = await runCommand(path, options, surroundings, command);
     });
   }
+}
+
+interface MergeOptions {
+  out?: string;
+  config?: string;
+  resume: boolean;
+  quiet?: boolean;
+}
+
+function addMerge(root: Command, surroundings: Surroundings, outcome: Outcome): void {
+  const command = root
+    .command('merge')
+    .argument('<folders...>', "shards' folders, or the run folder that they were computed for")
+    .description('put the shards of a run together: the run folder of the whole')
+    .option('--out <folder>', 'the run folder; where one folder alone is given, that one')
+    .option('--config <CONFIG.yaml>', 'the configuration, where model and corpus lie elsewhere than for the shards')
+    .option('--no-resume', 'merge again, replacing what the run folder holds')
+    .option('--quiet', 'no progress; the summary and errors still come');
+  command.action(async (folders: string[], { out, config, resume, quiet = false }: MergeOptions) => {
+    const target = out ?? (folders.length === 1 ? folders[0] : undefined);
+    if (target === undefined)
+      throw new UsageError(`merge expected --out, the run folder to write, beside ${folders.length} folders: name one`);
+    const configuration = config === undefined ? undefined : (await readConfiguration(config)).configuration;
+    outcome.exitCode = await locked(resolve(target), () =>
+      onTerminal({ quiet }, surroundings, async (hooks) => {
+        const stages = await surroundings.loadStages();
+        const shards = folders.map((folder) => resolve(folder));
+        return stages.mergeStage(shards, resolve(target), { ...hooks, resume }, configuration);
+      }),
+    );
+  });
 }
 
 function addReport(root: Command, { stdout, loadStages }: Surroundings): void {
@@ -139,6 +182,7 @@ interface Options {
   set?: string[];
   quiet?: boolean;
   part?: string;
+  shard?: string;
   resume?: boolean;
   supervisor?: boolean;
 }
@@ -160,14 +204,15 @@ const stageCommands: Record<
     options: [
       ['--resume', 'go on from the checkpoint of the run folder, where there is one (the default)'],
       ['--no-resume', 'begin again, replacing what the run folder holds'],
+      ['--shard <i/n>', 'pass over the i-th of n parts of the corpus; headwater merge puts them together'],
       ['--no-supervisor', 'run in this one process, which nobody starts again when it dies'],
     ],
-    start: (stages, configuration, hooks) => stages.runStage(configuration, hooks),
+    start: (stages, configuration, hooks, { shard }) => stages.runStage(configuration, hooks, partOf(shard, '--shard')),
   },
   fit: {
     description: 'estimate and cache the curvature alone, from a sample of the corpus',
     options: [['--part <i/n>', 'sum over one part of the sample; once all n are there, the next fit merges them']],
-    start: (stages, configuration, hooks, { part }) => stages.fitStage(configuration, hooks, partOf(part)),
+    start: (stages, configuration, hooks, { part }) => stages.fitStage(configuration, hooks, partOf(part, '--part')),
   },
   queries: {
     description: 'compute and cache the query gradients alone, and the curvature where it is missing',
@@ -180,11 +225,11 @@ const stageCommands: Record<
 };
 
 /** `2/4`: the second of four parts. */
-function partOf(text: string | undefined): Part | null {
+function partOf(text: string | undefined, option: string): Part | null {
   if (text === undefined) return null;
   const [, index, count] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
   if (!(index >= 1 && index <= count))
-    throw new UsageError(`--part expected i/n with 1 ≤ i ≤ n, such as 2/4, got ${printableLine(text)}`);
+    throw new UsageError(`${option} expected i/n with 1 ≤ i ≤ n, such as 2/4, got ${printableLine(text)}`);
   return { index, count };
 }
 
@@ -251,11 +296,20 @@ async function runCommand(
   if (name !== 'run') return startStage(name, configuration, options, surroundings);
   const { supervise } = surroundings;
   const { resume = true, quiet = false } = options;
-  if (supervise && options.supervisor !== false)
-    return supervise({ configuration, resume, quiet, args: ['run', printableLine(path)] }, surroundings);
-  const lock = await takeRunLock(configuration.out);
+  const shard = partOf(options.shard, '--shard');
+  const folder = shard ? shardOut(configuration.out, shard) : configuration.out;
+  if (supervise && options.supervisor !== false) {
+    const args = ['run', printableLine(path)];
+    return supervise({ configuration, shard, folder, resume, quiet, args }, surroundings);
+  }
+  return locked(folder, () => startStage(name, configuration, options, surroundings));
+}
+
+/** `work` while this process owns the run folder. Throws UsageError where another does. */
+async function locked(folder: string, work: () => Promise<number>): Promise<number> {
+  const lock = await takeRunLock(folder);
   try {
-    return await startStage(name, configuration, options, surroundings);
+    return await work();
   } finally {
     lock.release();
   }

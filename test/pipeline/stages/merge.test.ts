@@ -2,7 +2,7 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { readConfiguration } from '../../../pipeline/configuration/readConfiguration.ts';
-import { mergeStage, shardStage } from '../../../pipeline/stages/stages.ts';
+import { mergeStage, runStage } from '../../../pipeline/stages/stages.ts';
 import {
   quietHooks,
   readJson,
@@ -26,7 +26,7 @@ const settings = { slice: { documents: 5, rows: 8 }, batchTokens: 128, maxSkippe
 
 async function shard(path: string, index: number, count: number, sets: string[] = []): Promise<string> {
   const { configuration } = await readConfiguration(path, sets);
-  await shardStage(configuration, { index, count }, quietHooks());
+  await runStage(configuration, quietHooks(), { index, count });
   return join(configuration.out, 'shards', `${index}-of-${count}`);
 }
 
@@ -62,7 +62,7 @@ describe('shards', () => {
     const path = await writeWorld(folder, settings, documents);
     const { configuration } = await readConfiguration(path);
     await shard(path, 1, 1);
-    const again = await shardStage(configuration, { index: 1, count: 1 }, quietHooks());
+    const again = await runStage(configuration, quietHooks(), { index: 1, count: 1 });
     expect(again.summary).toContain('done already');
     const { summary } = await mergeStage([configuration.out], configuration.out, quietHooks());
     expect(summary).toContain('60 read = 55 scored + 5 set aside');

@@ -43,6 +43,7 @@ async function headwater(args: string[], stage: Stage = done, instead: Partial<S
     fitStage: named('fit'),
     queriesStage: named('queries'),
     planStage: named('plan'),
+    mergeStage: async (folders, out) => ({ exitCode: 0, summary: `${folders.join(' and ')} merged into ${out}` }),
     reportStage: async (folder) => ({ summary: `report of ${folder}` }),
     ...instead,
   };
@@ -67,6 +68,33 @@ describe('commandLine', () => {
     const { exitCode, out } = await headwater(['report', 'runs/mine']);
     expect(exitCode).toBe(0);
     expect(out).toBe(`report of ${resolve('runs/mine')}\n`);
+  });
+
+  it('merges shards into the folder that is named, or the one that was given', async () => {
+    const two = await headwater(['merge', 'one', 'two', '--out', join(folder, 'whole')]);
+    expect(two).toMatchObject({
+      exitCode: 0,
+      out: `${resolve('one')} and ${resolve('two')} merged into ${folder}/whole\n`,
+    });
+    const below = join(folder, 'run');
+    expect(await headwater(['merge', below])).toMatchObject({ exitCode: 0, out: `${below} merged into ${below}\n` });
+    const nowhere = await headwater(['merge', 'one', 'two']);
+    expect(nowhere.exitCode).toBe(2);
+    expect(nowhere.err).toContain('merge expected --out, the run folder to write, beside 2 folders: name one');
+  });
+
+  it('passes over the shard that is asked for', async () => {
+    const shards: unknown[] = [];
+    const runStage: Stages['runStage'] = async (_configuration, _hooks, shard) => {
+      shards.push(shard);
+      return { exitCode: 0, summary: '' };
+    };
+    const out = join(folder, 'sharded');
+    await headwater(['run', yaml, '--out', out, '--shard', '2/4'], done, { runStage });
+    await headwater(['run', yaml, '--out', out], done, { runStage });
+    expect(shards).toEqual([{ index: 2, count: 4 }, null]);
+    const wrong = await headwater(['run', yaml, '--out', out, '--shard', '5/4'], done, { runStage });
+    expect(wrong).toMatchObject({ exitCode: 2, err: expect.stringContaining('--shard expected i/n with 1 ≤ i ≤ n') });
   });
 
   it.each(['run', 'fit', 'queries', 'plan'])(
