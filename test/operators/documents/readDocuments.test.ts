@@ -3,8 +3,9 @@ import path from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { divideRows } from '../../../operators/documents/divideRows.ts';
 import { openCorpus } from '../../../operators/documents/openCorpus.ts';
-import { type DocumentSlice, readDocuments } from '../../../operators/documents/readDocuments.ts';
+import { type DocumentSlice, readDocuments, type SliceSize } from '../../../operators/documents/readDocuments.ts';
 import { InputError, IntegrityError } from '../../../schemas/errors.ts';
 import {
   FIXTURES,
@@ -193,6 +194,42 @@ describe('readDocuments', () => {
       );
   });
 
+  it('makes the same slices in one go as in pieces that begin where slices of so many rows end, damaged pages or not', async () => {
+    const folder = tempFolder({
+      'a.parquet': fixture('awkward-text'),
+      'b.parquet': spoiled('small-pages', 'Document 123:'),
+      'c.parquet': fixture('one-row'),
+      'd.parquet': fixture('none'),
+      'e.parquet': fixture('one-page'),
+    });
+    const chosen = settings('.', { onBadFile: 'skip' });
+    const corpus = await openCorpus(chosen, folder);
+    const sizes = fc.record({
+      documents: fc.integer({ min: 1, max: 60 }),
+      tokens: fc.integer({ min: 1, max: 2000 }),
+      rows: fc.integer({ min: 1, max: 150 }),
+    });
+    const read = async (size: SliceSize, skip: number, limit: number) => {
+      const slices = await readAll({ ...chosen, skip, limit }, { folder, size });
+      return slices.map(({ batch: _, ...slice }) => slice);
+    };
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.integer({ min: 2, max: 5 }), async (size, count) => {
+        const ranges = await divideRows(corpus, chosen, 0, corpus.rows, count, size.rows);
+        const pieces = await Promise.all(ranges.map(({ keyStart, keyEnd }) => read(size, keyStart, keyEnd - keyStart)));
+        expect(pieces.flat()).toEqual(await read(size, 0, corpus.rows));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('ends a slice after every so many rows of a file, whatever it holds', async () => {
+    const slices = await readAll(settings('none.parquet'), { size: { rows: 70 } });
+    expect(slices.map(({ keyEnd }) => keyEnd)).toEqual([70, 140, 210, 280, 300]);
+    const short = await readAll(settings(['awkward-text.parquet', 'none.parquet']), { size: { rows: 128 } });
+    expect(short.map(({ keyEnd }) => keyEnd)).toEqual([12 + 128, 12 + 256, 12 + 300]);
+  });
+
   it('accounts for every row: documents, set aside, lost', async () => {
     const folder = tempFolder({
       'a.parquet': fixture('awkward-text'),
@@ -209,6 +246,21 @@ describe('readDocuments', () => {
       10,
     ]);
     expect(slices.at(-1)?.keyEnd).toBe(612);
+  });
+
+  it.each([
+    ['row 4', 0, 'row 4 of awkward-text.parquet, got not UTF-8 at byte 7'],
+    ['row 7, the first after row 6', 7, 'row 7 of awkward-text.parquet, got NUL at byte 6'],
+  ])('fails at text that is not valid where asked: %s', async (_, skip, what) => {
+    const failing = settings('awkward-text.parquet', { onBadRow: 'fail', skip });
+    const reading = readAll(failing);
+    await expect(reading).rejects.toBeInstanceOf(InputError);
+    expect(await messageOf(reading)).toBe(
+      `InputError: readDocuments expected valid text in ${what}; mend it, set corpus.invalidText: replace to read it with U+FFFD ` +
+        'there, or corpus.onBadRow: setAside to go on without it',
+    );
+    expect((await readAll({ ...failing, invalidText: 'replace' }))[0].text.length).toBeGreaterThan(0);
+    expect((await readAll({ ...failing, limit: 4, skip: 0 }))[0].setAside).toHaveLength(3); // null, empty and white space are no faults
   });
 
   it('does not gather an endless run of nulls in one slice', async () => {
