@@ -1,6 +1,9 @@
 /** What becomes of a file that the program wrote and finds again otherwise: it is said, and the file made again. */
 import { ResourceError } from '../../schemas/errors.ts';
 
+/** What a system answers where there is no such file, or no folder for it. */
+const ABSENT = new Set(['ENOENT', 'ENOTDIR']);
+
 /** Caught by whoever can make the file again; users meet its message as a notice. */
 export class DamagedFile extends Error {
   override name = 'DamagedFile';
@@ -13,7 +16,7 @@ export class DamagedFile extends Error {
     super(`${path}: ${reason}`, { cause });
     this.path = path;
     this.reason = reason;
-    this.missing = (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+    this.missing = ABSENT.has((cause as NodeJS.ErrnoException | undefined)?.code ?? '');
   }
 }
 
@@ -52,5 +55,5 @@ export function unreadable(path: string, cause: NodeJS.ErrnoException): never {
         cause,
       },
     );
-  throw new DamagedFile(path, cause.code === 'ENOENT' ? 'it is missing' : cause.message, cause);
+  throw new DamagedFile(path, ABSENT.has(cause.code ?? '') ? 'it is missing' : cause.message, cause);
 }
