@@ -1,5 +1,6 @@
 /** Small runs of the whole program: a corpus, queries and a configuration in a folder of their own, on the bundled model. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
@@ -119,4 +120,15 @@ export async function readTable(folder: string, name: string): Promise<Record<st
 
 export async function readJson(folder: string, name: string) {
   return JSON.parse(await readFile(join(folder, name), 'utf8'));
+}
+
+/** Digests of every file but run.json, which holds timings. */
+export async function digests(folder: string): Promise<Record<string, string>> {
+  // run.json and the report hold the times that the run took.
+  const names = (await readdir(folder)).filter((name) => !/^(run|report)\./.test(name)).sort();
+  const digest = async (name: string) =>
+    createHash('sha256')
+      .update(await readFile(join(folder, name)))
+      .digest('hex');
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await digest(name)])));
 }

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
@@ -13,6 +12,7 @@ import { windowBatch } from '../../windowBatch.ts';
 import {
   bundledModel,
   command,
+  digests,
   quietHooks,
   readJson,
   readTable,
@@ -26,17 +26,6 @@ import {
 
 // A run starts worker threads, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
-
-/** Digests of every file but run.json, which holds timings. */
-async function digests(folder: string): Promise<Record<string, string>> {
-  // run.json and the report hold the times that the run took.
-  const names = (await readdir(folder)).filter((name) => !/^(run|report)\./.test(name)).sort();
-  const digest = async (name: string) =>
-    createHash('sha256')
-      .update(await readFile(join(folder, name)))
-      .digest('hex');
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await digest(name)])));
-}
 
 const parquet = (name: string): string => `${name}.parquet`;
 
@@ -245,38 +234,6 @@ describe('the query cache', () => {
     expect(await said()).toContain('query gradients: written to');
     expect(await said()).toContain('query gradients: reused from');
     expect(await said('seed=1')).toContain('query gradients: written to');
-  });
-});
-
-describe('a run that is stopped', () => {
-  const many = Array.from({ length: 200 }, (_, i) => ({ ...someDocuments[i % 7], id: `d${i}` }));
-
-  /** Hooks that stop the run once so many documents have been scored. */
-  function stoppingAt(documents: number) {
-    const stop = new AbortController();
-    const hooks = quietHooks(stop.signal);
-    let [scoring, seen] = [false, 0];
-    hooks.progress.stage = (name) => {
-      scoring = name === 'documents';
-    };
-    hooks.progress.advance = ({ items }) => {
-      if (scoring) seen += items;
-      if (seen >= documents) stop.abort(new Error('stopped by the test'));
-    };
-    return { ...hooks, resume: true };
-  }
-
-  it('goes on from its checkpoint to the same tables, byte for byte', async () => {
-    const folder = await smallFolder();
-    const path = await writeWorld(folder, { slice: { documents: 2 } }, many);
-    const whole = await run(path, [`out=${join(folder, 'whole')}`]);
-    for (const documents of [22, 60])
-      await expect(run(path, [], stoppingAt(documents))).rejects.toThrow('stopped by the test');
-    const hooks = { ...quietHooks(), resume: true };
-    const { out } = await run(path, [], hooks);
-    expect(hooks.lines.join()).toMatch(/going on from the checkpoint behind row \d\d+ of the corpus/);
-    expect(await digests(out)).toEqual(await digests(whole.out));
-    expect((await readJson(out, 'run.json')).counts).toEqual((await readJson(whole.out, 'run.json')).counts);
   });
 });
 
