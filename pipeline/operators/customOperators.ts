@@ -85,7 +85,9 @@ export function openGraphMaps({ maps }: CustomOperators, noun: Noun, facts: RunF
 
 /** Each sees copies: what it writes into a batch changes nobody else's. */
 export function openFolds({ folds }: CustomOperators, facts: RunFacts): OpenFold[] {
-  return folds.map(({ spec, operator }) => openFold(operator, spec.settings, facts, structuredClone));
+  return folds.map(({ spec, operator }) =>
+    openFold(operator, structuredClone(spec.settings), structuredClone(facts), structuredClone),
+  );
 }
 
 /** A step of the pool's chain: what is known of it before it is opened. */

@@ -31,9 +31,14 @@ export function openFold(
   const open: OpenFold = {
     name: fold.name,
     state: named('to make its empty state', () => fold.empty(settings, facts)),
-    add: (batch) => named(`on batch ${batch.batch}`, () => fold.add(open.state, lend(batch))),
+    add: (batch) => named(`on batch ${batch.batch}`, () => expectDone(fold.add(open.state, lend(batch)))),
     merge: (later) => named('to merge two parts', () => fold.merge(open.state, later)),
     result: () => named('to give its result', () => fold.result(open.state)),
   };
   return open;
+}
+
+/** A state that is still being added to would stand in a checkpoint half done. */
+function expectDone(given: unknown): void {
+  if (given instanceof Promise) throw new Error('expected add to be done when it returns, got a promise');
 }

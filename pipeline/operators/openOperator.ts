@@ -22,7 +22,8 @@ export interface OpenOperator {
 export async function openOperator(spec: OperatorSpec, facts: RunFacts, seconds = OPEN_SECONDS): Promise<OpenOperator> {
   const operator = (await loadOperator(spec.module, seconds)) as MapOperator;
   const { name, takes, gives, lane } = operator;
-  const open = async () => expectRun(await operator.open(spec.settings, facts));
+  // Copies: what an operator writes into its settings changes nobody else's.
+  const open = async () => expectRun(await operator.open(structuredClone(spec.settings), structuredClone(facts)));
   if (isBuiltIn(spec.module)) return { name, takes, gives, run: await named(open, name) };
   const origin = `${takes} to ${gives} in the ${lane}, ${fileOf(spec.module)}`;
   const late = () => new Error(`it was not open after ${seconds} s: does it await what never comes?`);
