@@ -109,7 +109,8 @@ function checkKind(header: PageHeader): void {
   for (const name of DETAILS.values())
     if ((header[name] !== undefined) !== (name === details))
       throw new Error(`it is a ${header.type} and ${header[name] ? 'has' : 'lacks'} a ${name}`);
-  const v2 = header.data_page_header_v2;
+  const { data_page_header_v2: v2, dictionary_page_header: dictionary } = header;
+  if (dictionary && !(dictionary.num_values >= 0)) throw new Error(`it claims ${dictionary.num_values} entries`);
   if (v2 && v2.num_rows !== v2.num_values) throw new Error(`it claims ${v2.num_rows} rows in ${v2.num_values} values`);
 }
 

@@ -59,6 +59,10 @@ interface Changes {
   body?: (body: Buffer) => Uint8Array;
   /** How often the page is repeated; the rows follow suit. */
   pages?: number;
+  /** The text column as the schema has it. */
+  element?: object;
+  /** A dictionary page in front, with fields of its header changed. */
+  dictionary?: { body: Uint8Array; header?: object };
 }
 
 const require = createRequire(import.meta.url);
@@ -79,14 +83,26 @@ export function craft(changes: Changes): Buffer {
   Object.assign(header.data_page_header, changes.dataPage);
   const pages = changes.pages ?? 1;
   const page = Buffer.concat(new Array(pages).fill(Buffer.concat([thrift.serializeThrift(header), newBody])));
+  const dictionary = changes.dictionary ? dictionaryPage(changes.dictionary) : Buffer.alloc(0);
   const [rowGroup] = footer.row_groups;
   const [column] = rowGroup.columns;
   const rows = { num_rows: 20 * pages };
-  Object.assign(column.meta_data, { total_compressed_size: page.length, num_values: rows.num_rows }, changes.chunk);
+  const sized = { total_compressed_size: dictionary.length + page.length, num_values: rows.num_rows };
+  const placed = changes.dictionary ? { dictionary_page_offset: 4, data_page_offset: 4 + dictionary.length } : {};
+  Object.assign(column.meta_data, sized, placed, changes.chunk);
+  Object.assign(footer.schema[1], changes.element);
   Object.assign(column, changes.column);
   Object.assign(rowGroup, rows, changes.rowGroup);
   Object.assign(footer, rows, changes.footer);
-  return parquet(page, thrift.serializeThrift(footer));
+  return parquet(Buffer.concat([dictionary, page]), thrift.serializeThrift(footer));
+}
+
+/** Its body holds strings as PLAIN has them, two where the header does not say otherwise. */
+function dictionaryPage({ body, header }: NonNullable<Changes['dictionary']>): Buffer {
+  const details = new structures.DictionaryPageHeader({ num_values: 2, encoding: 0, ...header });
+  const sizes = { compressed_page_size: body.length, uncompressed_page_size: body.length };
+  const page = new structures.PageHeader({ type: 2, ...sizes, dictionary_page_header: details });
+  return Buffer.concat([thrift.serializeThrift(page), body]);
 }
 
 /** The statistics of a page whose greatest string is long: they lie in the page's header. */
