@@ -3,8 +3,8 @@ import { InputError } from '../../schemas/errors.ts';
 import type { Corpus, CorpusSettings } from './corpus.ts';
 import { decodeText } from './decodeText.ts';
 import { openCorpusFile } from './openCorpusFile.ts';
-import { PageError } from './parquet/pageError.ts';
-import { openRowGroup } from './readRows.ts';
+import type { PageError } from './parquet/pageError.ts';
+import { openRowGroup, rowAfter } from './readRows.ts';
 
 export interface FetchedDocument {
   id: string;
@@ -50,13 +50,17 @@ async function fetchFromFile(
   const opened = await openCorpusFile(corpus, f, settings).catch((cause) => leaveOut(settings, cause));
   if (!opened) return;
   const { file, rowGroups, columns } = opened;
+  let next = 0; // rows before it were read, or are lost
   try {
     for (const group of rowGroups) {
       const blockAt = openRowGroup(file, group, columns, f, name);
       for (const key of keys) {
         const row = key - rowStart;
-        if (row < group.rowStart || row >= group.rowEnd) continue;
-        const block = await blockAt(row).catch((cause) => leaveOut(settings, unreadable(path, cause)));
+        if (row < Math.max(group.rowStart, next) || row >= group.rowEnd) continue;
+        const block = await blockAt(row).catch((cause) => {
+          next = rowAfter(cause);
+          return leaveOut(settings, unreadable(path, cause));
+        });
         if (!block) continue;
         const text = decodeText(block.text(row), 'replace').text ?? '';
         into.set(key, { id: block.id(row), source: columns.source && block.source(row), text });
@@ -67,8 +71,7 @@ async function fetchFromFile(
   }
 }
 
-function unreadable(path: string, cause: unknown): unknown {
-  if (!(cause instanceof PageError)) return cause;
+function unreadable(path: string, cause: PageError): InputError {
   return new InputError(`fetchDocuments cannot read ${path} again: ${cause.message}`, { cause });
 }
 

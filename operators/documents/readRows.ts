@@ -79,8 +79,8 @@ async function* readFile(
   }
 }
 
-/** Where reading may go on. */
-function rowAfter(cause: unknown): number {
+/** Where reading may go on after a PageError; throws any other. */
+export function rowAfter(cause: unknown): number {
   if (cause instanceof PageError) return cause.rowEnd;
   throw cause;
 }

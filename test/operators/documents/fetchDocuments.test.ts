@@ -1,7 +1,10 @@
+import { appendFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fetchDocuments } from '../../../operators/documents/fetchDocuments.ts';
 import { openCorpus } from '../../../operators/documents/openCorpus.ts';
+import { IntegrityError } from '../../../schemas/errors.ts';
 import { FIXTURES, fixture, messageOf, readAll, settings, tempFolder } from './corpora.ts';
 
 const ALL = settings(['dictionary.parquet', 'small-pages.parquet', 'version2.parquet'], {
@@ -54,5 +57,19 @@ describe('fetchDocuments', () => {
     expect(await messageOf(fetchDocuments(corpus, settings('.'), [125]))).toMatch(
       /^InputError: fetchDocuments cannot read a\.parquet again: row group 0, column "text", page at byte \d+: its checksum \(CRC\)/,
     );
+  });
+
+  it('leaves out what it cannot read where it may, a page or a file', async () => {
+    const bytes = Buffer.from(fixture('small-pages'));
+    bytes[bytes.indexOf('Document 123:')] ^= 1;
+    const folder = tempFolder({ 'a.parquet': bytes, 'b.parquet': fixture('none') });
+    const lax = settings('.', { onBadFile: 'skip' });
+    const corpus = await openCorpus(lax, folder);
+    const keys = [119, 121, 125, 130, 300, 599];
+    expect([...(await fetchDocuments(corpus, lax, keys)).keys()]).toEqual([119, 130, 300, 599]);
+    rmSync(path.join(folder, 'a.parquet'));
+    expect([...(await fetchDocuments(corpus, lax, keys)).keys()]).toEqual([300, 599]);
+    appendFileSync(path.join(folder, 'b.parquet'), 'x');
+    await expect(fetchDocuments(corpus, lax, keys)).rejects.toBeInstanceOf(IntegrityError);
   });
 });

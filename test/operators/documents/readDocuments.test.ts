@@ -263,6 +263,18 @@ describe('readDocuments', () => {
     expect((await readAll({ ...failing, limit: 4, skip: 0 }))[0].setAside).toHaveLength(3); // null, empty and white space are no faults
   });
 
+  it('holds a few documents of 10 MB at a time', async () => {
+    const file = path.join(tempFolder(), 'huge.parquet');
+    const duck = await (await DuckDBInstance.create(':memory:')).connect();
+    await duck.run(
+      `COPY (SELECT repeat(chr(97 + i::INTEGER), 10_000_000) AS text FROM range(12) r(i)) TO '${file}' (FORMAT parquet, COMPRESSION zstd)`,
+    );
+    duck.closeSync();
+    const slices = await readAll(settings(file), { size: { tokens: 1e9 } });
+    expect(slices.map(({ text }) => text.length)).toEqual([4, 4, 4]);
+    expect(slices[2].text[3]).toBe('l'.repeat(10_000_000));
+  });
+
   it('does not gather an endless run of nulls in one slice', async () => {
     const file = path.join(tempFolder(), 'nulls.parquet');
     const duck = await (await DuckDBInstance.create(':memory:')).connect();
