@@ -2,13 +2,25 @@
 
 export class DeadlineError extends Error {}
 
+// of the process and not of a run: what waits are the process's own threads
+let unanswered = 0;
+
+/** Whether a read is still under way that was given up: it keeps the process from ending, `process.exit` too. */
+export function waitsForDrive(): boolean {
+  return unanswered > 0;
+}
+
 /** Throws DeadlineError where `work` takes more than `seconds`; the work itself cannot be stopped. `what` is `reading its bytes 0 to 4`. */
 export async function withDeadline<T>(work: Promise<T>, seconds: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const error = () =>
+    const giveUp = () => {
+      unanswered++;
+      const answered = () => unanswered--;
+      work.then(answered, answered);
       reject(new DeadlineError(`${what} took more than ${seconds} s, the limit of corpus.readSeconds`));
-    timer = setTimeout(error, seconds * 1000);
+    };
+    timer = setTimeout(giveUp, seconds * 1000);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
