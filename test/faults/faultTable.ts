@@ -20,6 +20,7 @@ export const faultTable: FaultRow[] = [
       'test/pipeline/stages/run/resume.test.ts': ['goes on from its checkpoint to the same tables, byte for byte'],
       'test/pipeline/checkpoints/beginRun.test.ts': ['goes on where it was, and begins again where that is asked'],
     },
+    commands: ['bench/kills.ts --kills 50'],
   },
   {
     number: 2,
@@ -127,6 +128,10 @@ export const faultTable: FaultRow[] = [
     fault: 'a checkpoint or cache is cut or flipped',
     promise: 'found by its hash; the one before is used, or it is made again, and that is said',
     tests: {
+      'test/pipeline/stages/run/resume.test.ts': [
+        'that is damaged gives way to the one before it, which is said, and the tables are the same',
+      ],
+      'test/pipeline/stages/damagedCaches.test.ts': ['has every kind of file there is, and computes nothing again'],
       'test/pipeline/checkpoints/checkpointFiles.test.ts': [
         'of which the later is damaged anywhere are gone on from at the one before, and that is said',
         'that are all damaged are refused, not begun anew in silence',
@@ -134,7 +139,6 @@ export const faultTable: FaultRow[] = [
       'test/pipeline/checkpoints/journal.test.ts': [
         'finds a flipped bit wherever it is, and a file that is short or gone',
       ],
-      'test/pipeline/stages/damagedCaches.test.ts': ['has every kind of file there is, and computes nothing again'],
       'test/operators/files/hashedFile.test.ts': ['finds every single flipped bit', 'finds a file cut at every length'],
     },
   },
@@ -143,8 +147,8 @@ export const faultTable: FaultRow[] = [
     fault: 'a checkpoint, cache or shard of something else',
     promise: 'exit 5 with the keys that differ',
     tests: {
-      'test/pipeline/checkpoints/beginRun.test.ts': [
-        'does not go on from another’s checkpoint: the keys that differ are named and nothing is touched',
+      'test/pipeline/stages/run/resume.test.ts': [
+        'of another configuration, model or version is refused with the keys that differ, and stays',
       ],
       'test/pipeline/checkpoints/runIdentity.test.ts': ['depends on every key that a table depends on, and names it'],
       'test/pipeline/stages/merge.test.ts': [
@@ -183,12 +187,19 @@ export const faultTable: FaultRow[] = [
     fault: 'Parquet cut, empty, or not Parquet',
     promise: 'file, offset and reason; the run ends, or the file is passed over and counted',
     tests: {
+      'test/faults/parquet.test.ts': [
+        'that is %s ends the run before anything is computed, with its name and reason',
+        'that cannot be read is passed over and said where asked',
+      ],
       'test/operators/documents/parquet/readFooter.test.ts': ['refuses a fixture cut at any byte, in words of its own'],
       'test/operators/documents/openCorpus.test.ts': [
         'names every bad file with its reason, and how to go on without them',
         'counts bad files and goes on where it may',
       ],
-      'test/pipeline/stages/run.test.ts': ['ends with a clear error for %s'],
+      'test/operators/documents/parquet/openFile.test.ts': [
+        'refuses a folder, and a pipe at once although nobody writes to it',
+        'gives up a file whose drive no longer answers: %s',
+      ],
     },
   },
   {
@@ -196,11 +207,15 @@ export const faultTable: FaultRow[] = [
     fault: 'a page whose CRC does not match',
     promise: 'never read as good: its rows are lost and counted, or the run ends',
     tests: {
-      'test/operators/documents/parquet/columnPages.test.ts': ['finds a page whose checksum does not match'],
-      'test/operators/documents/readDocuments.test.ts': [
-        'names file, row group, page and reason, and how to go on',
-        'loses the rows of the page where it may, and says so in the slice',
+      'test/faults/parquet.test.ts': [
+        'with a flipped bit under a checksum ends the run, or loses the page and says so',
+        'that is not the one listed in the manifest ends the run with both digests',
       ],
+      'test/operators/documents/parquet/bitFlips.test.ts': [
+        'is flipped in files of every codec, version of page and encoding',
+        'of %s leaves its documents as they are, or is found',
+      ],
+      'test/operators/documents/manifest.test.ts': ['fails at a file that is not the one listed, with both digests'],
     },
   },
   {
@@ -208,6 +223,10 @@ export const faultTable: FaultRow[] = [
     fault: 'absurd metadata: rows, page sizes, decompression bombs',
     promise: 'refused before memory is taken',
     tests: {
+      'test/faults/parquet.test.ts': [
+        'that is %s ends the run before anything is computed, with its name and reason',
+        'whose page unfolds to more than it promises is found, and takes no memory',
+      ],
       'test/operators/documents/parquet/decompressPage.test.ts': [
         'allows any page 128 MiB, a large one 64 times its compressed size, and none more than 1 GiB',
         'does not let %s take more memory than the page header promises',
@@ -225,18 +244,23 @@ export const faultTable: FaultRow[] = [
     fault: 'the known collections of bad Parquet files',
     promise: 'each an error of ours in under 5 s and 500 MB',
     tests: {
+      'test/operators/documents/parquet/knownBadFiles.test.ts': [
+        'with %s is refused within a second',
+        'with indices of no bits is read: every value is the first (ARROW-GH-43605)',
+      ],
       'test/operators/documents/readDocuments.test.ts': [
         'meets any damage with an error of ours or with rows, never with anything else',
       ],
     },
+    commands: ['bench/parquetTesting.ts CHECKOUT'],
   },
   {
     number: 17,
     fault: 'an unsupported codec, encoding, encryption',
     promise: 'named before any compute, with what to do',
     tests: {
+      'test/faults/parquet.test.ts': ['that is %s ends the run before anything is computed, with its name and reason'],
       'test/operators/documents/openCorpus.test.ts': ['finds an unsupported codec before anything is computed'],
-      'test/operators/documents/parquet/planRowGroups.test.ts': ['refuses an encrypted column'],
     },
   },
   {
@@ -244,6 +268,7 @@ export const faultTable: FaultRow[] = [
     fault: 'the text column is missing, of another type, nested; schemas differ',
     promise: 'found before any compute, with the schema that is there and the nearest name',
     tests: {
+      'test/faults/parquet.test.ts': ['that is %s ends the run before anything is computed, with its name and reason'],
       'test/operators/documents/openCorpus.test.ts': [
         'finds %s in any file before anything is computed',
         'refuses ids that are strings in one file and integers in another, nulls aside',
@@ -267,13 +292,10 @@ export const faultTable: FaultRow[] = [
     fault: 'invalid UTF-8, NUL, lone surrogates, a byte-order mark',
     promise: 'set aside or replaced as configured, and counted',
     tests: {
+      'test/faults/parquet.test.ts': ['is set aside with the byte, replaced, or ends the run, as configured'],
       'test/operators/documents/decodeText.test.ts': [
         'sets aside or replaces %s, as asked',
         'drops a byte-order mark at the start and keeps one inside',
-      ],
-      'test/operators/documents/readDocuments.test.ts': [
-        'sets aside what is no text, each with its reason',
-        'replaces and counts invalid text where asked',
       ],
       'test/pipeline/stages/run.test.ts': ['is scored or set aside with its reason, and the counts say so'],
     },
@@ -283,6 +305,8 @@ export const faultTable: FaultRow[] = [
     fault: 'one document of 10 MB',
     promise: 'cut, or split into windows, in bounded memory',
     tests: {
+      'test/operators/tokens/windowDocuments.test.ts': ['takes a document of 10 MB in bounded memory, cut or split'],
+      'test/operators/documents/readDocuments.test.ts': ['holds a few documents of 10 MB at a time'],
       'test/pipeline/stages/run.test.ts': [
         'of a split document is the sum of its windows’, and a cut one has its first alone',
       ],
@@ -342,6 +366,9 @@ export const faultTable: FaultRow[] = [
     fault: 'any number of workers, any batch size, any shards',
     promise: 'the same top documents; the same bits for any number of workers',
     tests: {
+      'test/pipeline/stages/run/resume.test.ts': [
+        'are the same for any batch size, number of workers and division into shards',
+      ],
       'test/pipeline/stages/run.test.ts': ['come from one worker and from two, and from any number of credits'],
       'test/pipeline/stages/fit/sumPass.test.ts': [
         'gives the same factors, query gradients and tables with one worker and with two, byte for byte',
@@ -408,6 +435,10 @@ export const faultTable: FaultRow[] = [
     fault: 'an input file changes during the run',
     promise: 'found at the next checkpoint; exit 5',
     tests: {
+      'test/faults/parquet.test.ts': ['that changes during the run ends it with exit code 5'],
+      'test/pipeline/stages/run/resume.test.ts': [
+        'is not written once a file of the corpus was touched or grew: the run ends, and goes on once it is put back',
+      ],
       'test/operators/documents/readDocuments.test.ts': [
         'refuses a file that has changed since the corpus was opened, skip or not',
       ],
