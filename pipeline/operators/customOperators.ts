@@ -10,8 +10,9 @@ import {
   type RunFacts,
 } from '../../schemas/operators.ts';
 import { type OpenFold, openFold } from './folds.ts';
-import { loadOperator, type Observer, type OperatorSpec } from './loadOperator.ts';
+import { fileOf, loadOperator, type Observer, type OperatorSpec } from './loadOperator.ts';
 import { type OpenOperator, openOperator } from './openOperator.ts';
+import { ownMatcher } from './ownMatcher.ts';
 
 type Loaded<T> = { spec: OperatorSpec; operator: T };
 
@@ -29,15 +30,19 @@ export async function loadCustomOperators(operators: { path: string; settings: u
   for (const { path, settings } of operators) {
     const spec = { module: pathToFileURL(path).href, settings };
     const operator = await loadOperator(spec.module);
-    if (typeof operator === 'function') custom.observers.push(operator);
+    if (typeof operator === 'function') custom.observers.push(ownObserver(operator, path));
     else if (operator.kind === 'map') custom.maps.push({ spec, operator });
     else if (operator.kind === 'fold') custom.folds.push({ spec, operator });
     else if (custom.matcher) throw new InputError(twoMatchers(custom.matcher.operator.name, operator.name));
-    else custom.matcher = { spec, operator };
+    else custom.matcher = { spec, operator: ownMatcher(operator, path) };
   }
   expectDistinct(custom.folds.map(({ operator }) => operator.name));
   return custom;
 }
+
+/** With its file, for errors. */
+const ownObserver = (observer: Observer, file: string): Observer =>
+  Object.assign((batches: Parameters<Observer>[0]) => observer(batches), { file });
 
 const twoMatchers = (first: string, second: string): string =>
   `operators: expected one matcher of answers at most, got ${first} and ${second}: leave one out`;
@@ -83,10 +88,9 @@ export function openGraphMaps({ maps }: CustomOperators, noun: Noun, facts: RunF
   return Promise.all(here.map(({ spec }) => openOperator(spec, facts)));
 }
 
-/** Each sees copies: what it writes into a batch changes nobody else's. */
 export function openFolds({ folds }: CustomOperators, facts: RunFacts): OpenFold[] {
   return folds.map(({ spec, operator }) =>
-    openFold(operator, structuredClone(spec.settings), structuredClone(facts), structuredClone),
+    openFold(operator, structuredClone(spec.settings), structuredClone(facts), fileOf(spec.module)),
   );
 }
 

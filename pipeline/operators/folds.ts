@@ -14,18 +14,17 @@ export interface OpenFold {
   result(): unknown;
 }
 
-/** `lend` gives what the fold may see of a batch: a copy, where others need the batch as it is. */
-export function openFold(
-  fold: FoldOperator,
-  settings: unknown,
-  facts: RunFacts,
-  lend: (batch: ScoreBatch) => ScoreBatch = (batch) => batch,
-): OpenFold {
+/** `file` is a user's own fold's: its errors name it, and it sees copies, so that what it writes into them changes nobody else's. */
+export function openFold(fold: FoldOperator, settings: unknown, facts: RunFacts, file?: string): OpenFold {
+  const lend = (batch: ScoreBatch) => (file === undefined ? batch : structuredClone(batch));
+  const origin = file === undefined ? '' : ` (${file})`;
   const named = <T>(what: string, run: () => T): T => {
     try {
       return run();
     } catch (cause) {
-      throw new InputError(`fold ${fold.name} failed ${what}: ${(cause as Error)?.message ?? cause}`, { cause });
+      throw new InputError(`fold ${fold.name} failed ${what}: ${(cause as Error)?.message ?? cause}${origin}`, {
+        cause,
+      });
     }
   };
   const open: OpenFold = {

@@ -22,7 +22,7 @@ export interface OperatorSpec {
 }
 
 /** Looks on at score batches; what it emits is dropped. */
-export type Observer = OperatorFunction<ScoreBatch, unknown>;
+export type Observer = OperatorFunction<ScoreBatch, unknown> & { file?: string };
 export type AnyOperator = MapOperator | FoldOperator | AnswerMatcher | Observer;
 
 /** Seconds that a user's own operator may take to be loaded, and again to be opened. */

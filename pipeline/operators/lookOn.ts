@@ -8,7 +8,7 @@ import type { Observer } from './loadOperator.ts';
 export function lookOn(observers: Observer[]): MonoTypeOperatorFunction<ScoreBatch> {
   return (source) =>
     new Observable((subscriber) => {
-      const failed = (i: number, cause: unknown) => subscriber.error(observerFailed(i, cause));
+      const failed = (i: number, cause: unknown) => subscriber.error(observerFailed(i, observers[i], cause));
       const views = observers.map((observer, i) => {
         const view = new Subject<ScoreBatch>();
         try {
@@ -33,8 +33,8 @@ export function lookOn(observers: Observer[]): MonoTypeOperatorFunction<ScoreBat
     });
 }
 
-function observerFailed(i: number, cause: unknown): InputError {
-  return new InputError(`observer ${i + 1} of operators failed: ${(cause as Error | undefined)?.message ?? cause}`, {
-    cause,
-  });
+function observerFailed(i: number, { file }: Observer, cause: unknown): InputError {
+  const origin = file === undefined ? '' : ` (${file})`;
+  const reason = (cause as Error | undefined)?.message ?? cause;
+  return new InputError(`observer ${i + 1} of operators failed: ${reason}${origin}`, { cause });
 }

@@ -180,7 +180,7 @@ describe('an operator of the user’s own', () => {
     [
       'is a fold that throws',
       `export default { kind: 'fold', name: 'own', takes: 'scores', empty: () => ({}), add() { throw new Error('full'); }, merge() {}, result: () => [] };`,
-      /fold own failed on batch 0: full/,
+      /fold own failed on batch 0: full \(.*own\.js\)/,
     ],
     [
       'is a fold that takes a built-in table’s name',
@@ -190,7 +190,7 @@ describe('an operator of the user’s own', () => {
     [
       'is an observer that throws',
       `import { tap } from 'rxjs'; export default (batches) => batches.pipe(tap(() => { throw new Error('blind'); }));`,
-      /observer 1 of operators failed: blind/,
+      /observer 1 of operators failed: blind \(.*own\.js\)/,
     ],
   ];
   it('that ends its thread ends the run, which does not wait for it', async () => {

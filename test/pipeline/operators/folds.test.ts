@@ -32,14 +32,14 @@ describe('openFold', () => {
     expect(fold.result()).toBe(13);
   });
 
-  it('lends the fold what it is told to: a copy, which it may spoil', () => {
+  it('gives a fold of the user’s own copies, which it may spoil', () => {
     const spoils = sum({
       add(state, { scores }) {
         scores.fill(7);
         state.sum += scores[0];
       },
     });
-    const fold = openFold(spoils, undefined, facts, structuredClone);
+    const fold = openFold(spoils, undefined, facts, '/own.js');
     fold.add(batch);
     expect(fold.result()).toBe(7);
     expect([...batch.scores]).toEqual([1, 2]);
@@ -62,6 +62,12 @@ describe('openFold', () => {
     };
     expect(use).toThrow(`fold sum failed ${what}: full`);
     expect(use).toThrow(InputError);
+  });
+
+  it('names the file of a fold of the user’s own', () => {
+    expect(() => openFold(sum({ add: fails }), undefined, facts, '/own.js').add(batch)).toThrow(
+      'fold sum failed on batch 3: full (/own.js)',
+    );
   });
 
   it('refuses a fold that adds later than it says', () => {
