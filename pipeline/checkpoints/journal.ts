@@ -34,7 +34,10 @@ export class Journal {
   /** Opens the journal for what comes behind its first `bytes`; what is there already is cut off. */
   static async open(path: string, bytes: number): Promise<Journal> {
     const handle = await namedWrite(path, () => open(path, 'a'));
-    await namedWrite(path, () => handle.truncate(bytes));
+    await namedWrite(path, () => handle.truncate(bytes)).catch(async (error) => {
+      await handle.close();
+      throw error;
+    });
     return new Journal(path, handle, bytes);
   }
 

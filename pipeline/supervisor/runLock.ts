@@ -1,12 +1,13 @@
 /** Lets one process at a time into a run folder: `<out>/checkpoint/lock` names the owner, and a dead owner's is taken over. */
 import { createHash, randomUUID } from 'node:crypto';
-import { readFileSync, rmdirSync, unlinkSync } from 'node:fs';
+import { readFileSync, rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod';
-import { writeText } from '../../operators/files/wholeFile.ts';
+import { partialOf, removeLeftovers } from '../../operators/files/leftovers.ts';
+import { writeShared, writeText } from '../../operators/files/wholeFile.ts';
 import { printableLine } from '../../operators/report/printableText.ts';
 import { UsageError } from '../../schemas/errors.ts';
 import { identityOf, isAlive, type ProcessIdentity } from './processIdentity.ts';
@@ -51,13 +52,21 @@ export async function takeRunLock(out: string, host = hostname()): Promise<RunLo
     ...{ token: randomUUID(), ...identityOf(process.pid), host, since: new Date().toISOString() },
     ...{ computePid: null, computeStartTime: null },
   };
-  while (!(await isPlaced(mine, path))) {
-    const chain = await holders(path);
-    if (chain.length === 0) continue; // given free just now
-    expectDead(chain.at(-1)!, host, out, path);
-    if (await tookOver(chain, mine, path)) break;
+  const own = partialOf(path);
+  const lock = openLock(mine, path, own, made ? out : null);
+  try {
+    while (!(await isPlaced(mine, path, own))) {
+      const chain = await holders(path);
+      if (chain.length === 0) continue; // given free just now
+      expectDead(chain.at(-1)!, host, out, path);
+      if (await tookOver(chain, mine, path, own)) break;
+    }
+    await removeLeftovers(join(out, 'checkpoint'));
+    return lock;
+  } catch (error) {
+    lock.release();
+    throw error;
   }
-  return openLock(mine, path, made ? out : null);
 }
 
 async function makeFolder(out: string): Promise<boolean> {
@@ -72,10 +81,9 @@ async function makeFolder(out: string): Promise<boolean> {
   }
 }
 
-/** Writes the file under a name of its own and links it to `path`, so that it is there whole or not; false where one is there. */
-async function isPlaced(mine: Owner, path: string): Promise<boolean> {
-  const own = `${path}.${mine.token}`;
-  await writeText(own, [JSON.stringify(mine)]);
+/** Writes the file under its `own` name and links it to `path`, so that it is there whole or not; false where one is there. */
+async function isPlaced(mine: Owner, path: string, own: string): Promise<boolean> {
+  await writeShared(own, [Buffer.from(JSON.stringify(mine))]);
   try {
     await link(own, path);
     return true;
@@ -85,7 +93,7 @@ async function isPlaced(mine: Owner, path: string): Promise<boolean> {
     // The file system has no hard links: what is read of a file half written counts as unreadable.
     return await isWritten(path, mine);
   } finally {
-    await rm(own, { force: true });
+    await rm(own, { force: true }).catch(() => {}); // tried again at the release
   }
 }
 
@@ -153,9 +161,9 @@ function expectDead({ owner, age }: Held, host: string, out: string, path: strin
 }
 
 /** Takes the place of the last of `chain`, who is dead; false where another was faster. */
-async function tookOver(chain: Held[], mine: Owner, path: string): Promise<boolean> {
+async function tookOver(chain: Held[], mine: Owner, path: string, own: string): Promise<boolean> {
   const place = successor(path, chain.at(-1)!);
-  if (!(await isPlaced(mine, place))) return false;
+  if (!(await isPlaced(mine, place, own))) return false;
   // Another may have finished taking over, and cleared its own places, between our look and our placing.
   const now = await holders(path);
   const asJudged = chain.every(({ token }, i) => now[i]?.token === token) && now[chain.length]?.token === mine.token;
@@ -180,10 +188,11 @@ async function endCompute({ computePid: pid, computeStartTime: startTime }: Owne
   }
 }
 
-/** `made` is the run folder where it was made for this lock: it goes again if nothing came into it. */
-function openLock(mine: Owner, path: string, made: string | null): RunLock {
+/** `made` is the run folder where it was made for this lock: it goes again if nothing came into it. `own`: what may be left of placing it. */
+function openLock(mine: Owner, path: string, own: string, made: string | null): RunLock {
   const release = (): void => {
     process.off('exit', release);
+    quietly(() => rmSync(own, { force: true }));
     quietly(() => {
       if (ownerOf(readFileSync(path))?.token === mine.token) unlinkSync(path);
     });
@@ -200,12 +209,14 @@ function openLock(mine: Owner, path: string, made: string | null): RunLock {
   };
 }
 
-/** A folder that is not empty stays; a folder or a process that is gone already needs no removing. */
+const noMatter = ['ENOENT', 'ESRCH', 'ENOTEMPTY', 'EEXIST', 'EROFS', 'EACCES', 'EPERM'];
+
+/** A folder that is not empty stays; what is gone already, or never could be written, needs no removing. */
 function quietly(work: () => void): void {
   try {
     work();
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    if (!['ENOENT', 'ESRCH', 'ENOTEMPTY', 'EEXIST'].includes(code)) throw error;
+    if (!noMatter.includes(code)) throw error;
   }
 }

@@ -10,6 +10,7 @@ export interface Failure {
 const resources: Record<string, string> = {
   ENOSPC: 'the disk is full: make room, or name another folder with --out and --set cache=…',
   EDQUOT: 'the disk quota is used up: make room, or name another folder with --out and --set cache=…',
+  EIO: 'the disk answers with an error: see whether it is sound, or name another folder with --out and --set cache=…',
   EACCES: 'no permission: change it, or name another folder with --out and --set cache=…',
   EPERM: 'not permitted: change it, or name another folder with --out and --set cache=…',
   EROFS: 'a read-only file system: name another folder with --out and --set cache=…',
