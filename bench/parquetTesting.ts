@@ -49,7 +49,7 @@ async function readWhole(name: string): Promise<Ending> {
     else read.push(`${column}: ${values.length} rows as DuckDB`);
   }
   if (read.length > 0) return { outcome: 'read', detail: read.join('; ') };
-  return openCorpus(corpusOf(name, names[0] ?? 'text'), '/').then(
+  return openCorpus(corpusOf(path.basename(name), names[0] ?? 'text'), path.dirname(name)).then(
     () => ({ outcome: 'differs', detail: 'opened, and none of its columns can be read' }),
     refusal,
   );

@@ -29,10 +29,9 @@ export function openColumn(file: OpenFile, chunk: ColumnChunk, rowStart: number,
   return async (row) => {
     if (page && row < page.rowEnd) return page;
     pages ??= openPages(file, chunk, rowStart, rowEnd, ahead);
-    const { offsets, rows, dictionary } = await pages;
-    while (rows[p + 1] <= row) p++;
-    const place = { rowStart: rows[p], rowEnd: rows[p + 1] };
-    page = { ...place, values: await readValues(ahead, chunk, offsets[p], place, dictionary) };
+    const open = await pages;
+    while (open.rows[p + 1] <= row) p++;
+    page = { rowStart: open.rows[p], rowEnd: open.rows[p + 1], values: await readValues(ahead, chunk, open, p) };
     return page;
   };
 }
@@ -53,7 +52,7 @@ async function openPages(
   const places = await placePages(glance, chunk, rowStart, rowEnd);
   if (!places.hasDictionary) return { ...places, dictionary: null };
   try {
-    const { header, body } = await readPage(ahead, chunk, chunk.start, undefined);
+    const { header, body } = await readPage(ahead, chunk.start, places.end, undefined);
     return { ...places, dictionary: decodeDictionary(body, header, chunk.column, chunk.codec) };
   } catch (cause) {
     throw new PageError(chunk, chunk.start, rowEnd, cause);
@@ -63,23 +62,22 @@ async function openPages(
 async function readValues(
   ahead: ReadBytes,
   chunk: ColumnChunk,
-  offset: number,
-  { rowStart, rowEnd }: Pick<Page, 'rowStart' | 'rowEnd'>,
-  dictionary: Dictionary | null,
+  { offsets, rows, end, dictionary }: OpenPages,
+  p: number,
 ): Promise<Values> {
   try {
-    const { header, body } = await readPage(ahead, chunk, offset, rowEnd - rowStart);
+    const { header, body } = await readPage(ahead, offsets[p], end, rows[p + 1] - rows[p]);
     return decodePage(body, header, chunk.column, chunk.codec, dictionary);
   } catch (cause) {
-    throw new PageError(chunk, offset, rowEnd, cause);
+    throw new PageError(chunk, offsets[p], rows[p + 1], cause);
   }
 }
 
 /** A page that was found to hold `rows` rows, or to be a dictionary. */
-async function readPage(ahead: ReadBytes, chunk: ColumnChunk, offset: number, rows: number | undefined) {
-  const { header, bodyStart } = await readHeader(ahead, offset, chunk.end);
+async function readPage(ahead: ReadBytes, offset: number, end: number, rows: number | undefined) {
+  const { header, bodyStart } = await readHeader(ahead, offset, end);
   if (pageRows(header) !== rows) throw new Error('it has changed while it was read');
-  checkHeader(header, rows ?? 0, rows ?? 0, chunk.end - bodyStart);
+  checkHeader(header, rows ?? 0, rows ?? 0, end - bodyStart);
   const body = await ahead(bodyStart, bodyStart + header.compressed_page_size);
   checkCrc(body, header);
   return { header, body };
@@ -98,7 +96,7 @@ function readAhead(file: OpenFile, chunkEnd: number): ReadBytes {
   return async (start, end) => {
     if (end - start >= WINDOW_BYTES) return file.read(start, end);
     if (start < windowStart || end > windowStart + window.length) {
-      window = await file.read(start, Math.min(start + WINDOW_BYTES, chunkEnd));
+      window = await file.read(start, Math.max(end, Math.min(start + WINDOW_BYTES, chunkEnd)));
       windowStart = start;
     }
     return Uint8Array.prototype.slice.call(window, start - windowStart, end - windowStart);

@@ -14,11 +14,14 @@ export interface PagePlaces {
   rows: number[];
   /** A dictionary page begins where the column begins. */
   hasDictionary: boolean;
+  /** Where the last page may end. */
+  end: number;
 }
 
 /**
  * Throws PageError for the whole row group where a header is not believable, or where the pages do not hold the rows
- * [rowStart, rowEnd) in all the bytes of the column, no more and no less.
+ * [rowStart, rowEnd) in all the bytes of the column, no more and no less. Old writers leave the dictionary's header out of the
+ * column's size (PARQUET-816): its pages may end as much later.
  */
 export async function placePages(
   read: ReadBytes,
@@ -26,20 +29,22 @@ export async function placePages(
   rowStart: number,
   rowEnd: number,
 ): Promise<PagePlaces> {
-  const places: PagePlaces = { offsets: [], rows: [rowStart], hasDictionary: false };
+  const places: PagePlaces = { offsets: [], rows: [rowStart], hasDictionary: false, end: chunk.end };
   let offset = chunk.start;
   let row = rowStart;
   try {
     while (offset < chunk.end) {
-      const { header, bodyStart } = await readHeader(read, offset, chunk.end);
+      const { header, bodyStart } = await readHeader(read, offset, places.end);
       const rows = pageRows(header);
-      checkHeader(header, rows ?? 0, rowEnd - row, chunk.end - bodyStart);
+      checkHeader(header, rows ?? 0, rowEnd - row, places.end - bodyStart);
       row += rows ?? 0;
-      if (rows === undefined) placeDictionary(places, offset === chunk.start);
+      if (rows === undefined) placeDictionary(places, offset === chunk.start, bodyStart - offset);
       else if (rows > 0) addPage(places, offset, row);
       offset = bodyStart + header.compressed_page_size;
     }
     if (row < rowEnd) throw new Error(`its pages hold ${row - rowStart} of ${rowEnd - rowStart} rows`);
+    if (offset !== chunk.end && offset !== places.end)
+      throw new Error(`its column's pages end there, the footer says at byte ${chunk.end}`);
   } catch (cause) {
     throw new PageError(chunk, offset, rowEnd, cause);
   }
@@ -51,9 +56,10 @@ function addPage({ offsets, rows }: PagePlaces, offset: number, rowEnd: number):
   rows.push(rowEnd);
 }
 
-function placeDictionary(places: PagePlaces, first: boolean): void {
+function placeDictionary(places: PagePlaces, first: boolean, headerBytes: number): void {
   if (!first) throw new Error('it is a dictionary and not the first page of its column');
   places.hasDictionary = true;
+  places.end += headerBytes;
 }
 
 /** The bytes [start, end) in a buffer of their own. */
@@ -124,7 +130,7 @@ export function readGlances(file: OpenFile, chunkEnd: number): ReadBytes {
   return async (start, end) => {
     if (start < windowStart || end > windowStart + window.length) {
       const close = start - windowStart - window.length < SMALL_PAGE_BYTES;
-      window = await file.read(start, close ? Math.min(Math.max(end, start + GLANCE_BYTES), chunkEnd) : end);
+      window = await file.read(start, close ? Math.max(end, Math.min(start + GLANCE_BYTES, chunkEnd)) : end);
       windowStart = start;
     }
     return window.subarray(start - windowStart, end - windowStart);

@@ -1,3 +1,4 @@
+import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../../../schemas/errors.ts';
 import { craft, fixtureText, messageOf, readAll, settings, tempFolder } from '../corpora.ts';
@@ -71,6 +72,18 @@ describe('a file like those of bad_data', () => {
   it('with indices of no bits is read: every value is the first (ARROW-GH-43605)', async () => {
     const [slice] = await read(craft({ dictionary: { body: strings }, dataPage: inDictionary, body: indices('0028') }));
     expect(slice.text).toEqual(new Array(20).fill('par'));
+  });
+
+  it('with a column whose size leaves out the header of its dictionary is read, as old writers have it (PARQUET-816)', async () => {
+    const whole = { dictionary: { body: strings }, dataPage: inDictionary, body: indices('012801') };
+    const { data_page_offset, total_compressed_size } = parquetMetadata(new Uint8Array(craft(whole))).row_groups[0].columns[0].meta_data!; // biome-ignore format: one line
+    const header = Number(data_page_offset) - 4 - strings.length;
+    const sized = (less: number) =>
+      craft({ ...whole, chunk: { total_compressed_size: Number(total_compressed_size) - less } });
+    expect((await read(sized(header)))[0].text).toEqual(new Array(20).fill('que'));
+    for (const less of [header - 1, 1])
+      expect(await messageOf(read(sized(less)))).toContain("its column's pages end there, the footer says at byte");
+    expect(await messageOf(read(sized(header + 1)))).toMatch(/it claims \d+ bytes where \d+ are left/);
   });
 
   it('is read where nothing is wrong', async () => {
