@@ -8,9 +8,9 @@ import {
   type WordStatistics,
   type WordStatisticsSettings,
 } from '../../../operators/documents/wordStatistics.ts';
-import { exists } from '../../../operators/files/exists.ts';
+import { makeFolder } from '../../../operators/files/wholeFile.ts';
 import { type LexicalQueries, lexicalQueries } from '../../../operators/queries/lexicalQueries.ts';
-import { bm25Settings, writeBm25Settings } from '../../../operators/scores/bm25.ts';
+import { bm25Settings, hasBm25Settings, writeBm25Settings } from '../../../operators/scores/bm25.ts';
 import { fingerprint } from '../../../schemas/fingerprint.ts';
 import { inFlight } from '../../inFlight.ts';
 import { builtIn } from '../../operators/loadOperator.ts';
@@ -29,8 +29,9 @@ export async function wordPass(prepared: Prepared, corpus: Corpus, hooks: StageH
   if (!prepared.configuration.bm25) return null;
   const wanted = lexicalQueries(prepared.queries);
   const path = join(prepared.configuration.cache, `words-${wordsFingerprint(prepared, corpus, wanted)}.json`);
-  if (await exists(path)) return path;
+  if (await hasBm25Settings(path, hooks.log)) return path;
   const statistics = await countWords(prepared, corpus, wanted, hooks);
+  await makeFolder(prepared.configuration.cache);
   await writeBm25Settings(path, bm25Settings(wanted, statistics));
   return path;
 }

@@ -1,8 +1,17 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { splitWords } from '../../../../operators/documents/splitWords.ts';
-import { command, readTable, run, smallFolder, someDocuments, someQueries, writeWorld } from '../../smallWorld.ts';
+import {
+  command,
+  quietHooks,
+  readTable,
+  run,
+  smallFolder,
+  someDocuments,
+  someQueries,
+  writeWorld,
+} from '../../smallWorld.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 vi.mock('../../../../pipeline/pool/workerPool.ts', async (original) =>
@@ -77,14 +86,32 @@ describe('BM25 beside influence', () => {
       expect([bm25, bm25_rank]).toEqual([null, null]);
   });
 
-  it('names a file of counts that is not one', async () => {
+  it('counts again where the file of counts is damaged, which is said', async () => {
+    const folder = await smallFolder();
+    const path = await writeWorld(folder);
+    const { out } = await run(path);
+    const [name] = await wordFiles(folder);
+    const file = join(folder, '.headwater', name);
+    const whole = await readFile(file);
+    await writeFile(file, 'half a fi');
+    const hooks = quietHooks();
+    const again = await run(path, [`out=${join(folder, 'again')}`], hooks);
+    expect(hooks.lines.join('\n')).toContain(`${file} cannot be used and is made again: it has 9 bytes`);
+    expect(await readFile(file)).toEqual(whole);
+    expect(await readTable(again.out, 'bm25_documents')).toEqual(await readTable(out, 'bm25_documents'));
+  });
+
+  it('refuses a file of counts of other queries or documents', async () => {
     const folder = await smallFolder();
     const path = await writeWorld(folder);
     await run(path);
     const [name] = await wordFiles(folder);
-    await writeFile(join(folder, '.headwater', name), 'half a fi');
-    const failed = await command('run', path, '--quiet');
-    expect(failed.exitCode).toBe(3);
-    expect(failed.stderr).toMatch(/expected the statistics of words for BM25 in .*words-.*: remove it and run again/);
+    const file = join(folder, '.headwater', name);
+    await run(path, ['corpus.limit=3', `out=${join(folder, 'fewer')}`]);
+    const other = (await wordFiles(folder)).find((candidate) => candidate !== name)!;
+    await writeFile(join(folder, '.headwater', other), await readFile(file));
+    const failed = await command('run', path, '--quiet', '--limit', '3', '--out', join(folder, 'refused'));
+    expect(failed.stderr).toMatch(/it was written as "words-\w+\.json", for other queries or documents: remove it/);
+    expect(failed.exitCode).toBe(5);
   });
 });
