@@ -3,7 +3,7 @@ import { gatherScores } from '../../operators/scores/gatherScores.ts';
 import { packWindows } from '../../operators/tokens/packWindows.ts';
 import { selectWindows } from '../../operators/tokens/selectWindows.ts';
 import type { DocumentColumns, ScoreBatch, TokenWindowBatch } from '../../schemas/batches.ts';
-import type { HeadwaterError } from '../../schemas/errors.ts';
+import { HeadwaterError } from '../../schemas/errors.ts';
 import type { OpenOperator } from '../operators/openOperator.ts';
 import { OperatorError } from './operatorError.ts';
 
@@ -50,7 +50,7 @@ function operatorFailed({ name, origin }: OpenOperator, batch: DocumentColumns, 
   const where = `batch ${batch.batch}, ${batch.key.length} documents from row ${batch.row[0]} of file ${batch.file[0]}`;
   const reason = String((cause as Error | undefined)?.message ?? cause);
   const message = `operator ${name} failed on ${where}: ${reason}${origin ? ` (${origin})` : ''}`;
-  const exitCode = isOutOfMemory(cause, reason) ? 6 : ((cause as Partial<HeadwaterError> | undefined)?.exitCode ?? 3);
+  const exitCode = isOutOfMemory(cause, reason) ? 6 : cause instanceof HeadwaterError ? cause.exitCode : 3;
   return new OperatorError(message, exitCode, name, reason, { cause });
 }
 

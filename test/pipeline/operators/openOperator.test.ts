@@ -182,6 +182,12 @@ describe('what an operator of the user’s own gives', () => {
     await expect(runChain([own], scores)).rejects.toMatchObject({ exitCode: 6 });
   });
 
+  it('ends with exit code 3 whatever the operator’s error says of exit codes', async () => {
+    const body = `throw Object.assign(new Error('all is well'), { exitCode: 0 });`;
+    const own = await openOperator(await moduleOf(map('scores', 'scores', body)), facts);
+    await expect(runChain([own], scores)).rejects.toMatchObject({ exitCode: 3, reason: 'all is well' });
+  });
+
   it('may be an error that is no Error', async () => {
     const own = await openOperator(await moduleOf(map('scores', 'scores', 'throw null;')), facts);
     await expect(runChain([own], scores)).rejects.toThrow(/operator own failed on batch 4, .*: null/);
