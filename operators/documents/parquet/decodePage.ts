@@ -61,7 +61,6 @@ export function decodePage(
     ? openPageV2(body, header, column, codec)
     : openPageV1(body, header, column, codec);
   const present = levels ? countPresent(levels) : rows;
-  checkNulls(header, rows - present);
   if (present > 0 && column.kind === 'nothing') throw new Error('it holds values, its column is one of nulls');
   const decode = valueEncodings[encoding];
   if (!decode) throw new Error(`its values are encoded as ${encoding ?? 'something unknown'}, which is not supported`);
@@ -69,14 +68,6 @@ export function decodePage(
     throw new Error(`it has ${bytes.length} bytes of values, its levels say that there are none`);
   const values = present === 0 ? () => null : decode({ view: viewOf(bytes), offset: 0 }, present, column, dictionary);
   return levels && present < rows ? withNulls(values, levels) : values;
-}
-
-/** Nulls are counted in the levels, in a version 2 header, and in the statistics that may be in either. */
-function checkNulls({ data_page_header, data_page_header_v2: v2 }: PageHeader, nulls: number): void {
-  const { statistics } = (data_page_header ?? v2)!;
-  for (const claimed of [v2?.num_nulls, statistics?.null_count])
-    if (claimed !== undefined && Number(claimed) !== nulls)
-      throw new Error(`its header counts ${claimed} nulls, its levels ${nulls}`);
 }
 
 interface PageParts {
@@ -125,7 +116,10 @@ function levelsOf(runs: Uint8Array, rows: number): Uint32Array | null {
   }
 }
 
-/** Version 2: the levels come first, never compressed; their byte length is in the header. */
+/**
+ * Version 2: the levels come first, never compressed; their byte length is in the header. Its count of nulls is not asked: without
+ * statistics parquet-java before 1.18 wrote -1, Arrow before 12 whatever was there.
+ */
 function openPageV2(body: Uint8Array, header: PageHeader, column: Column, codec: CompressionCodec): PageParts {
   const v2 = header.data_page_header_v2!;
   const { num_values: rows, encoding, definition_levels_byte_length, repetition_levels_byte_length } = v2;
