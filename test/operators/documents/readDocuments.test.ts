@@ -53,11 +53,11 @@ describe('readDocuments', () => {
     expect([...slice.row]).toEqual(ROWS);
   });
 
-  it('reads what DuckDB writes', async () => {
+  it.each(['V1', 'V2'])('reads what DuckDB writes: %s', async (version) => {
     const file = path.join(tempFolder(), 'duck.parquet');
     const duck = await (await DuckDBInstance.create(':memory:')).connect();
     await duck.run(`COPY (SELECT CASE WHEN i % 7 = 3 THEN NULL ELSE 'text ' || (i % 5000) END AS text, i::INTEGER AS id
-                          FROM range(9000) r(i)) TO '${file}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 4096)`);
+                          FROM range(9000) r(i)) TO '${file}' (FORMAT parquet, PARQUET_VERSION ${version}, COMPRESSION zstd, ROW_GROUP_SIZE 4096)`);
     duck.closeSync();
     const [slice] = await readAll(settings(file, { idColumn: 'id' }));
     const rows = Array.from({ length: 9000 }, (_, i) => i);
