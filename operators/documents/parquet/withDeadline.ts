@@ -10,6 +10,9 @@ export function waitsForDrive(): boolean {
   return unanswered > 0;
 }
 
+// a process that was stopped, or busy, for longer than the limit finds one tick of it gone, and not the limit
+const TICKS = 10;
+
 /** Throws DeadlineError where `work` takes more than `seconds`; the work itself cannot be stopped. `what` is `reading its bytes 0 to 4`. */
 export async function withDeadline<T>(work: Promise<T>, seconds: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
@@ -20,7 +23,12 @@ export async function withDeadline<T>(work: Promise<T>, seconds: number, what: s
       work.then(answered, answered);
       reject(new DeadlineError(`${what} took more than ${seconds} s, the limit of corpus.readSeconds`));
     };
-    timer = setTimeout(giveUp, seconds * 1000);
+    let left = TICKS;
+    const tick = () => {
+      if (left-- === 0) giveUp();
+      else timer = setTimeout(tick, (seconds * 1000) / TICKS);
+    };
+    tick();
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
