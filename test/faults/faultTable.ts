@@ -17,6 +17,9 @@ export const faultTable: FaultRow[] = [
     fault: 'the run is killed at any moment',
     promise: 'it goes on from its checkpoint to the same bytes in every table',
     tests: {
+      'test/faults/kills.test.ts': [
+        'goes on to the same tables: first the compute process alone, then the supervisor with it',
+      ],
       'test/pipeline/stages/run/resume.test.ts': ['goes on from its checkpoint to the same tables, byte for byte'],
       'test/pipeline/checkpoints/beginRun.test.ts': ['goes on where it was, and begins again where that is asked'],
     },
@@ -27,6 +30,9 @@ export const faultTable: FaultRow[] = [
     fault: 'the compute process alone is killed',
     promise: 'the supervisor starts it again; nothing is counted twice',
     tests: {
+      'test/faults/kills.test.ts': [
+        'goes on to the same tables: first the compute process alone, then the supervisor with it',
+      ],
       'test/pipeline/supervisor/supervise.test.ts': ['blames nobody where it was killed from outside'],
       'test/pipeline/supervisor/crashBook.test.ts': [
         'blames no document for a death from outside, nor one with nothing in flight',
@@ -38,6 +44,9 @@ export const faultTable: FaultRow[] = [
     fault: 'a kill between a write and its rename',
     promise: 'the older file or the newer one, never half of one',
     tests: {
+      'test/pipeline/checkpoints/failNth.test.ts': [
+        'ends the run with exit code 6 and the path; the same command then goes on to the same bytes',
+      ],
       'test/operators/files/wholeFile.test.ts': [
         'shows the older file until the new one is whole',
         'starts anew over what a killed run left',
@@ -47,6 +56,7 @@ export const faultTable: FaultRow[] = [
         'what a killed process left goes, in the folders of models and curvatures too; everything else stays',
       ],
     },
+    commands: ['bench/failNth.ts'],
   },
   {
     number: 4,
@@ -69,6 +79,7 @@ export const faultTable: FaultRow[] = [
     fault: 'a native crash, or an out-of-memory kill',
     promise: 'retried alone, then document by document; set aside at the third crash; a crash loop ends with exit 70',
     tests: {
+      'test/faults/crashes.test.ts': ['is found and set aside at the third crash, and the others are scored'],
       'test/pipeline/supervisor/supervise.test.ts': [
         'knows what was begun right before a native crash, and learns from crash to crash which document it is',
         'takes a dead worker thread for a death',
@@ -88,6 +99,7 @@ export const faultTable: FaultRow[] = [
     fault: 'a batch that never returns',
     promise: 'past its deadline the compute process is ended, and the batch retried as after a crash',
     tests: {
+      'test/faults/crashes.test.ts': ['is found and set aside where it never returns, past the deadline'],
       'test/pipeline/supervisor/supervise.test.ts': [
         'ends what does not move within its deadline, and starts again',
         'leaves alone what has no batch in flight or still counts tokens, however long it takes',
@@ -100,6 +112,7 @@ export const faultTable: FaultRow[] = [
     fault: 'Ctrl-C once, twice; SIGTERM',
     promise: 'once: a checkpoint and exit 130 or 143 within 10 s; twice: at once; resumable either way',
     tests: {
+      'test/faults/kills.test.ts': ['stops at Ctrl-C with exit 130 within ten seconds, and goes on from there'],
       'test/pipeline/supervisor/supervise.test.ts': [
         'hands %s on once, and ends with %i as the run does',
         'ends at the second signal at once',
@@ -116,6 +129,9 @@ export const faultTable: FaultRow[] = [
     fault: 'disk full, no permission, too many open files',
     promise: 'the last checkpoint stays whole; exit 6 with the path',
     tests: {
+      'test/pipeline/checkpoints/failNth.test.ts': [
+        'ends the run with exit code 6 and the path; the same command then goes on to the same bytes',
+      ],
       'test/pipeline/terminal/failure.test.ts': ['ends with 6 at %s, naming the path and what to do'],
       'test/operators/files/hashedFile.test.ts': [
         'leaves the older file whole, and says so by name, where the new one cannot be written',
@@ -162,6 +178,7 @@ export const faultTable: FaultRow[] = [
     fault: 'two processes in one run folder',
     promise: 'the second exits 2 and names the owner; a dead owner’s lock is taken over',
     tests: {
+      'test/faults/kills.test.ts': ['keeps its folder: a second one ends with exit 2 and names the owner'],
       'test/pipeline/supervisor/runLock.test.ts': [
         'refuses a second owner, naming the first',
         'takes over from an owner that is dead',
@@ -347,6 +364,9 @@ export const faultTable: FaultRow[] = [
       'test/pipeline/stages/run.test.ts': [
         'sets aside a document whose loss is not finite, and scores the others as if it were not there',
       ],
+      'test/pipeline/stages/queries/projectQueries.test.ts': [
+        'is refused where a query has no finite gradient, which is named',
+      ],
       'test/operators/scores/setAsideNotFinite.test.ts': [
         'leaves heaps and accumulators as if the documents had not been there',
       ],
@@ -399,6 +419,7 @@ export const faultTable: FaultRow[] = [
     fault: 'a custom operator throws, gives the wrong shape or NaN, never resolves, writes into shared buffers',
     promise: 'named with its place and its file; everything else is as without it',
     tests: {
+      'test/faults/crashes.test.ts': ['is found and set aside where it never returns, past the deadline'],
       'test/faults/operators.test.ts': [
         'for one document has it set aside, with what was expected and what came',
         'for every document ends the run, with its place and its file',
@@ -418,6 +439,8 @@ export const faultTable: FaultRow[] = [
         'that %s is named, and the run ends with exit 3 or 5',
         'that cannot be resolved in a worker ends the run, with tasks waiting',
       ],
+      'test/pipeline/operators/ownMatcher.test.ts': ['that %s is named with its file'],
+      'test/pipeline/operators/folds.test.ts': ['names the file of a fold of the user’s own'],
     },
   },
   {
@@ -450,6 +473,7 @@ export const faultTable: FaultRow[] = [
     fault: 'the clock jumps',
     promise: 'rates and deadlines go by a clock that does not',
     tests: {
+      'test/faults/clock.test.ts': ['a wall clock that jumps by days ends no batch and spoils no rate'],
       'test/pipeline/terminal/progress.test.ts': [
         'keeps its numbers when the wall clock jumps',
         'survives a wall clock that jumps',
