@@ -122,6 +122,17 @@ describe('commandLine', () => {
     expect((await headwater(['run', yaml, '--part', '2/4'])).err).toContain("unknown option '--part'");
   });
 
+  it('tells a run whether to go on from its checkpoint', async () => {
+    const told: unknown[] = [];
+    const heard: Stage = async (_, { resume }) => {
+      told.push(resume);
+      return { exitCode: 0, summary: 'done' };
+    };
+    for (const more of [[], ['--resume'], ['--no-resume']])
+      expect((await headwater(['run', yaml, ...more], heard)).exitCode).toBe(0);
+    expect(told).toEqual([true, true, false]);
+  });
+
   it('lays its options over the configuration', async () => {
     const options = ['--out', 'somewhere', '--workers', '3', '--credits', '4', '--limit', '5', '--skip', '6'];
     const { started } = await headwater([

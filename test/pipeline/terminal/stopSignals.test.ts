@@ -35,6 +35,7 @@ describe('listenForStop', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ] as const)('gives %s the exit code %i', (signal, exitCode) => {
     const { stop, press } = setUp();
     press(signal);
