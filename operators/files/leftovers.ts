@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAlive, processName } from './processName.ts';
+import { isNamedAlive, processName } from './processName.ts';
 
 /** A file that becomes `path` once it is whole. */
 export function partialOf(path: string): string {
@@ -44,7 +44,7 @@ function isLeftover(name: string, isFolder: boolean): boolean {
 
 async function removeDead(path: string, name: string): Promise<boolean> {
   const owner = /([0-9a-f]{8}\.\d+\.\d+)\.[0-9a-f]{8}(\.partial)?$/.exec(name)?.[1];
-  const alive = owner === undefined ? null : isAlive(owner);
+  const alive = owner === undefined ? null : isNamedAlive(owner);
   if (alive ?? !(await isStale(path))) return false;
   return rm(path, { recursive: true, force: true }).then(
     () => true,

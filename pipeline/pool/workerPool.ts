@@ -21,6 +21,9 @@ import {
 /** A task ended early because the run was asked to stop. */
 export class StoppedError extends HeadwaterError {}
 
+/** A thread ended inside a task, and the process is to end of it. */
+export class ThreadDiedError extends HeadwaterError {}
+
 export class WorkerPool {
   readonly workers: number;
   private readonly piscina: Piscina;
@@ -123,7 +126,7 @@ function errorOf({ message, exitCode, stack, operator }: PoolFailure): Headwater
 /** The supervisor takes this exit code for a death: the run goes on from its checkpoint. */
 function threadDied(cause: NodeJS.ErrnoException): never {
   const advice = cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? ': set fewer pool.workers, or less in batchTokens' : '';
-  throw new HeadwaterError(`a worker thread ended before its task did: ${cause.message}${advice}`, THREAD_DIED, {
+  throw new ThreadDiedError(`a worker thread ended before its task did: ${cause.message}${advice}`, THREAD_DIED, {
     cause,
   });
 }

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod';
 import { partialOf, removeLeftovers } from '../../operators/files/leftovers.ts';
+import { identityOf, isAlive, type ProcessIdentity } from '../../operators/files/processIdentity.ts';
 import { writeShared, writeText } from '../../operators/files/wholeFile.ts';
 import { printableLine } from '../../operators/report/printableText.ts';
 import { UsageError } from '../../schemas/errors.ts';
-import { identityOf, isAlive, type ProcessIdentity } from './processIdentity.ts';
 
 export interface RunLock {
   /** Notes the compute process: whoever takes a dead owner's lock over sees it ended first. Throws ResourceError. */

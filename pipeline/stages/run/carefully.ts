@@ -3,7 +3,7 @@ import { printableLine } from '../../../operators/report/printableText.ts';
 import { type DocumentBatch, leaveOut, type ScoreBatch, type SetAside, selectTexts } from '../../../schemas/batches.ts';
 import { InputError } from '../../../schemas/errors.ts';
 import type { PoisonPolicy } from '../../pool/withoutPoison.ts';
-import { StoppedError } from '../../pool/workerPool.ts';
+import { StoppedError, ThreadDiedError } from '../../pool/workerPool.ts';
 import type { Caution, KeyRange, Supervision } from '../../supervisor/supervision.ts';
 
 type Run = (batch: DocumentBatch) => Promise<ScoreBatch>;
@@ -21,11 +21,13 @@ export function carefully(
 ): Run {
   const watched = async (range: KeyRange, batch: DocumentBatch): Promise<ScoreBatch> => {
     supervision.begin(range);
-    try {
-      return await run(batch);
-    } finally {
-      supervision.end(range);
-    }
+    const scores = await run(batch).catch((error) => {
+      // A thread that died takes the process with it: what it was at must be known then.
+      if (!(error instanceof ThreadDiedError)) supervision.end(range);
+      throw error;
+    });
+    supervision.end(range);
+    return scores;
   };
   return async (slice) => {
     const range = rangeOf(slice.batch);
@@ -44,7 +46,7 @@ async function tryOneByOne(
   for (const [b, key] of batch.key.entries())
     await watched({ keyStart: key, keyEnd: key + 1 }, { ...selectTexts(batch, [b]), setAside: [] }).catch((error) => {
       // What a document makes an operator throw is met again, and dealt with, in the batch.
-      if (error instanceof StoppedError) throw error;
+      if (error instanceof StoppedError || error instanceof ThreadDiedError) throw error;
     });
 }
 

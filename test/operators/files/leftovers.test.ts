@@ -6,7 +6,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { partialOf, removeLeftovers, scratchName } from '../../../operators/files/leftovers.ts';
-import { isAlive, processName } from '../../../operators/files/processName.ts';
+import { isNamedAlive, processName } from '../../../operators/files/processName.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -27,7 +27,7 @@ async function killedProcess(): Promise<{ partial: string; scratch: string; name
   });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const names = JSON.parse(String(line));
-  expect(isAlive(names.name)).toBe(true);
+  expect(isNamedAlive(names.name)).toBe(true);
   child.kill('SIGKILL');
   await once(child, 'exit');
   return names;
@@ -69,13 +69,13 @@ test('a folder that is not there has no leftovers', async () => {
 
 test('a process of this number that began at another time is another one', () => {
   const [place, pid, start] = processName().split('.');
-  expect(isAlive(processName())).toBe(true);
-  expect(isAlive(`${place}.${pid}.${Number(start) + 1}`)).toBe(false);
-  expect(isAlive(`${place}.${2 ** 22 + 1}.${start}`)).toBe(false);
+  expect(isNamedAlive(processName())).toBe(true);
+  expect(isNamedAlive(`${place}.${pid}.${Number(start) + 1}`)).toBe(false);
+  expect(isNamedAlive(`${place}.${2 ** 22 + 1}.${start}`)).toBe(false);
 });
 
 test('of a process elsewhere, and of a text that names none, nothing is known', () => {
   const [, pid, start] = processName().split('.');
   for (const name of [`00000000.${pid}.${start}`, '', hostname(), `${processName()}.1`])
-    expect(isAlive(name)).toBe(null);
+    expect(isNamedAlive(name)).toBe(null);
 });

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:f
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { identityOf } from '../../../pipeline/supervisor/processIdentity.ts';
+import { identityOf } from '../../../operators/files/processIdentity.ts';
 import { takeRunLock } from '../../../pipeline/supervisor/runLock.ts';
 import { UsageError } from '../../../schemas/errors.ts';
 

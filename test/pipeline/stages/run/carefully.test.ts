@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { StoppedError } from '../../../../pipeline/pool/workerPool.ts';
+import { StoppedError, ThreadDiedError } from '../../../../pipeline/pool/workerPool.ts';
 import { carefully, careUntil } from '../../../../pipeline/stages/run/carefully.ts';
 import { type Caution, noCaution, type Supervision } from '../../../../pipeline/supervisor/supervision.ts';
 import type { DocumentBatch, ScoreBatch } from '../../../../schemas/batches.ts';
@@ -82,6 +82,15 @@ describe('a batch', () => {
     });
     await expect(give()(batchOf(10, 12))).rejects.toThrow('d12 again');
     expect(log.slice(-3)).toEqual(['begin 10-14', 'run d10 d12', 'end 10-14']);
+  });
+
+  it('stays in flight where a thread died on it: the process ends of that', async () => {
+    const died = new ThreadDiedError('a worker thread ended before its task did', 70);
+    const { log, give } = watched(suspect(true), () => {
+      throw died;
+    });
+    await expect(give()(batchOf(10, 12))).rejects.toBe(died);
+    expect(log).toEqual(['begin 10-11', 'run d10']);
   });
 
   it('is given up where the run is asked to stop meanwhile', async () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { identityOf, isAlive } from '../../../pipeline/supervisor/processIdentity.ts';
+import { identityOf, isAlive } from '../../../operators/files/processIdentity.ts';
 
 describe('isAlive', () => {
   it('knows a process that lives, and one that ended', async () => {

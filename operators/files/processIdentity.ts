@@ -26,7 +26,8 @@ function statOf(pid: number): { state: string; startTime: string } | null {
   return { state: fields[0], startTime: `${textOf('/proc/sys/kernel/random/boot_id')?.trim()} ${fields[22 - 3]}` };
 }
 
-function textOf(path: string): string | null {
+/** What a file of /proc says; null where it is not there or not to be read. */
+export function textOf(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
   } catch {
