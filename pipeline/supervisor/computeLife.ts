@@ -57,7 +57,8 @@ export function beginLife({ program, args, start, batchSeconds, checkpointed }: 
     pid: child.pid ?? 0,
     kill,
     ended: ended.then(({ code, signal }) => ({
-      ...{ code, signal, inFlight: [...work.inFlight.values()], begun: work.begun, overdue: work.overdue },
+      ...(work.over === null ? { code, signal } : { code: work.over, signal: null }),
+      ...{ inFlight: [...work.inFlight.values()], begun: work.begun, overdue: work.overdue },
       memoryRanOut: memoryKills === null || outOfMemoryKills() !== memoryKills,
     })),
   };
@@ -67,6 +68,8 @@ interface Work {
   inFlight: Map<string, KeyRange>;
   begun: boolean;
   overdue: boolean;
+  /** The exit code of a run that is over in a process that cannot end. */
+  over: number | null;
   close(): void;
 }
 
@@ -80,7 +83,10 @@ function follow(child: ChildProcess, batchSeconds: number, checkpointed: (key: n
     if (news.kind !== 'tokens' || news.total !== tokens) deadline.moved();
     if (news.kind === 'tokens') tokens = news.total;
     else if (news.kind === 'checkpointed') checkpointed(news.key);
-    else if (news.kind === 'begin') inFlight.set(nameOf(news.work), news.work);
+    else if (news.kind === 'over') {
+      work.over = news.exitCode;
+      child.kill('SIGKILL');
+    } else if (news.kind === 'begin') inFlight.set(nameOf(news.work), news.work);
     else inFlight.delete(nameOf(news.work));
   };
   child.on('message', (news) => take(news as News));
@@ -90,7 +96,7 @@ function follow(child: ChildProcess, batchSeconds: number, checkpointed: (key: n
     work.overdue = true;
     child.kill('SIGKILL');
   }, 1000);
-  const work: Work = { inFlight, begun: false, overdue: false, close: () => clearInterval(timer) };
+  const work: Work = { inFlight, begun: false, overdue: false, over: null, close: () => clearInterval(timer) };
   return work;
 }
 

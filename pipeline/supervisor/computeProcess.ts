@@ -1,5 +1,6 @@
 /** The compute process: does all that a run does, tells its supervisor what is in flight, and ends when that is gone. */
 import { once } from 'node:events';
+import { waitsForDrive } from '../../operators/documents/parquet/withDeadline.ts';
 import { onTerminal, realTerminal, reported, wholeProcess } from '../terminal/onTerminal.ts';
 import type { News, Start } from './messages.ts';
 import type { Caution, Supervision } from './supervision.ts';
@@ -14,7 +15,12 @@ export async function compute(loadStages = realStages): Promise<void> {
     onTerminal({ quiet }, realTerminal, async (hooks) =>
       (await loadStages()).runStage(configuration, { ...hooks, supervision, resume }, shard),
     );
-  await wholeProcess(() => reported(run, realTerminal.stderr));
+  await wholeProcess(async () => {
+    const exitCode = await reported(run, realTerminal.stderr);
+    // Not even process.exit ends a process with a read under way that nobody answers.
+    if (waitsForDrive()) tell({ kind: 'over', exitCode });
+    return exitCode;
+  });
 }
 
 const realStages = (): Promise<Pick<typeof import('../stages/stages.ts'), 'runStage'>> => import('../stages/stages.ts');
@@ -24,11 +30,15 @@ function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
+/** A message that is lost told a supervisor that is gone: see endAtOnce. */
+function tell(news: News): void {
+  process.send?.(news, undefined, undefined, () => {});
+}
+
 const tokensEvery = 1000; // ms
 
 /** Each message is in the pipe when the call returns: what crashes right after `begin` is known to have begun. */
 export function tellSupervisor(caution: Caution): Supervision {
-  const tell = (news: News): void => void process.send?.(news, undefined, undefined, () => {}); // a lost one: see endAtOnce
   let toldAt = Number.NEGATIVE_INFINITY;
   return {
     caution,

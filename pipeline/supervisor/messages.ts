@@ -15,4 +15,6 @@ export interface Start {
 export type News =
   | { kind: 'begin' | 'end'; work: KeyRange }
   | { kind: 'tokens'; total: number }
-  | { kind: 'checkpointed'; key: number };
+  | { kind: 'checkpointed'; key: number }
+  /** The run is over, and the process cannot end by itself: it is to be ended. */
+  | { kind: 'over'; exitCode: number };

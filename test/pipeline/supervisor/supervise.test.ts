@@ -55,6 +55,19 @@ describe('supervise', () => {
     await expect(readFile(join(out, 'checkpoint', 'lock'))).rejects.toThrow('ENOENT');
   });
 
+  it('ends with the run where a read that was given up keeps the process', async () => {
+    const drive = new URL('../../../operators/documents/parquet/withDeadline.ts', import.meta.url).href;
+    const { run, out } = await scripted(
+      `const { withDeadline } = await import(${JSON.stringify(drive)});
+      await withDeadline(forever(), 0.2, 'reading').catch(({ message }) => console.error(message));
+      return { exitCode: 4, summary: '' };`,
+    );
+    const { exitCode, err } = await run().ended;
+    expect({ exitCode, lives: livesIn(err).length }).toEqual({ exitCode: 4, lives: 1 });
+    expect(err).toContain('reading took more than 0.2 s, the limit of corpus.readSeconds');
+    await expect(readFile(join(out, 'checkpoint', 'lock'))).rejects.toThrow('ENOENT');
+  });
+
   it.each([
     ['1', `throw new TypeError('x is not a function')`, 1, 'please report it'],
     [
