@@ -49,7 +49,15 @@ describe('configurationSchema', () => {
   it('fills in every default', () => {
     expect(configurationSchema.parse(least)).toEqual({
       model: './model',
-      corpus: { files: ['a.parquet'], textColumn: 'text', skip: 0, onBadFile: 'fail', invalidText: 'setAside' },
+      corpus: {
+        files: ['a.parquet'],
+        textColumn: 'text',
+        skip: 0,
+        onBadFile: 'fail',
+        onBadRow: 'setAside',
+        invalidText: 'setAside',
+        readSeconds: 120,
+      },
       queries: 'queries.jsonl',
       modules: ['*.mlp.*'],
       contextTokens: 512,
@@ -68,7 +76,10 @@ describe('configurationSchema', () => {
       chatTemplate: false,
       maxNewTokens: 64,
       batchTokens: 512,
-      slice: { documents: 256, tokens: 4096 },
+      slice: { documents: 256, tokens: 4096, rows: 512 },
+      maxSkipped: { share: 0.1 },
+      checkpoint: { seconds: 60 },
+      supervisor: { maxCrashes: 30, batchSeconds: 900 },
       pool: { workers: null, threadsPerWorker: 1, credits: null, prepack: true },
     });
   });

@@ -16,7 +16,9 @@ export async function rankedDocuments(
   top: TopDocuments,
   bm25: RankedDocuments,
 ): Promise<CorpusDocuments> {
-  const fetched = await fetchDocuments(corpus, prepared.configuration.corpus, rankedKeys(top, bm25));
+  // Each was read in the pass: one that cannot be read now is no bad file to go on without.
+  const settings = { ...prepared.configuration.corpus, onBadFile: 'fail' as const };
+  const fetched = await fetchDocuments(corpus, settings, rankedKeys(top, bm25));
   const documents = new Map<number, CorpusDocument>();
   for (const [key, document] of fetched) {
     const file = corpus.files.findLastIndex(({ rowStart }) => rowStart <= key);

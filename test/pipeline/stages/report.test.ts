@@ -91,7 +91,7 @@ describe('the report of a run', () => {
     const { out } = await run(await writeWorld(folder, { topK: 7, operators }, someDocuments, told));
     for (const row of await readTable(out, 'answers')) expect([row.documents, row.document_id]).toEqual([1, 'd5']);
     await writeFile(join(folder, 'ends.js'), matcher.replace('wanted.map(() => text.endsWith(last))', '[1]'));
-    const failed = await command('run', join(folder, 'run.yaml'), '--quiet');
+    const failed = await command('run', join(folder, 'run.yaml'), '--quiet', '--no-resume');
     expect(failed.exitCode).toBe(3);
     expect(failed.stderr).toMatch(/matcher ends/);
   });
