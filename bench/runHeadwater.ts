@@ -22,7 +22,7 @@ export interface HeadwaterConfiguration {
 
 const program = join(import.meta.dirname, '..', 'pipeline', 'headwater.js');
 
-/** Writes the configuration to `folder` and runs it. Throws where the run fails or does not score `corpus.limit` documents. */
+/** Writes the configuration to `folder` and runs it, in place of what an earlier run left. Throws where the run fails or does not score `corpus.limit` documents. */
 export async function runHeadwater(
   configuration: HeadwaterConfiguration,
   folder: string,
@@ -31,7 +31,9 @@ export async function runHeadwater(
   const file = join(folder, 'bench.yaml');
   await writeFile(file, JSON.stringify(configuration, null, 2)); // JSON is YAML
   const begun = performance.now();
-  const child = spawn(process.execPath, [program, 'run', file, ...flags], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(process.execPath, [program, 'run', file, '--no-resume', ...flags], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const watch = watchProcesses(child.pid as number);
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   const seconds = (performance.now() - begun) / 1000;
