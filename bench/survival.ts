@@ -45,7 +45,8 @@ try {
   let checkpoint: Buffer | null = null;
   for (let round = 0; round < Number(options.rounds); round++)
     for (const [name, { seconds, flags }] of Object.entries(variants)) {
-      const caught = seconds === often && !checkpoint ? catchCheckpoint() : null;
+      const caught: ReturnType<typeof catchCheckpoint> | null =
+        seconds === often && !checkpoint ? catchCheckpoint() : null;
       measured.get(name)!.push(await measure(seconds, flags));
       checkpoint ??= (await caught?.()) ?? null;
       console.error(`${name}: ${measured.get(name)!.at(-1)!.tokensPerSecond.toFixed(0)} tokens/s`);

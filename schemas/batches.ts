@@ -115,20 +115,6 @@ export function selectDocuments<T extends DocumentColumns>(batch: T, rows: Array
   };
 }
 
-/** The documents at `rows`, with their texts. */
-export function selectTexts(batch: DocumentBatch, rows: ArrayLike<number>): DocumentBatch {
-  return { ...selectDocuments(batch, rows), text: Array.from(rows, (b) => batch.text[b]) };
-}
-
-/** The batch without the documents that `aside` names by key; they join those set aside, in reading order. */
-export function leaveOut(batch: DocumentBatch, aside: readonly SetAside[]): DocumentBatch {
-  if (aside.length === 0) return batch;
-  const out = new Set(aside.map(({ key }) => key));
-  const rows = Array.from(batch.key.keys()).filter((b) => !out.has(batch.key[b]));
-  const all = [...batch.setAside, ...aside].sort((a, b) => a.key - b.key);
-  return { ...selectTexts(batch, rows), setAside: all };
-}
-
 /** Rows of a (B,Q) row-major matrix. */
 function pickRows(matrix: Float64Array, Q: number, rows: ArrayLike<number>): Float64Array {
   const picked = new Float64Array(rows.length * Q);

@@ -1,9 +1,10 @@
 /** Begins a run in its folder, or goes on with the one that the folder holds, or finds that it is done. */
-import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectFingerprint } from '../../operators/files/differingKeys.ts';
 import { exists } from '../../operators/files/exists.ts';
 import { readSealedJson, writeSealedJson } from '../../operators/files/sealedJson.ts';
+import { makeFolder } from '../../operators/files/wholeFile.ts';
 import { IntegrityError, UsageError } from '../../schemas/errors.ts';
 import { canonicalJson } from '../../schemas/fingerprint.ts';
 import { type Checkpoint, latestCheckpoint } from './checkpointFiles.ts';
@@ -54,7 +55,7 @@ export async function beginRun(
     return { done: { exitCode: done.exitCode ?? 0 } };
   }
   await endRun(out);
-  await mkdir(checkpoints, { recursive: true });
+  await makeFolder(checkpoints);
   const note: Begun = { identity: canonicalJson(identity), earlier };
   await writeSealedJson(
     join(checkpoints, BEGUN),

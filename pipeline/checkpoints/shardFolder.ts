@@ -1,14 +1,14 @@
 /** The folder of a shard: fold states, journal and a manifest with their digests, there as a whole or not at all. */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { expectFingerprint } from '../../operators/files/differingKeys.ts';
 import { exists } from '../../operators/files/exists.ts';
 import { readHashed, writeHashed } from '../../operators/files/hashedFile.ts';
 import { readSealedJson, writeSealedJson } from '../../operators/files/sealedJson.ts';
-import { namedWrite, syncFolder, writeShared } from '../../operators/files/wholeFile.ts';
+import { makeFolder, namedWrite, syncFolder, writeShared } from '../../operators/files/wholeFile.ts';
 import type { Configuration } from '../../schemas/configuration.ts';
 import { IntegrityError } from '../../schemas/errors.ts';
 import { canonicalJson } from '../../schemas/fingerprint.ts';
@@ -52,7 +52,7 @@ export async function commitShard(
 ): Promise<string> {
   const path = shardFolder(manifest.configuration.out, manifest.shard);
   const partial = `${path}.${randomUUID()}.partial`;
-  await namedWrite(partial, () => mkdir(partial, { recursive: true }));
+  await makeFolder(partial);
   try {
     const states = folds.map((fold) => ({ name: fold.name, state: serializeState(fold) }));
     await writeHashed(join(partial, FOLDS), [serialize({ ...result, folds: states })]);

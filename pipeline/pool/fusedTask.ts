@@ -7,8 +7,6 @@ import { HeadwaterError } from '../../schemas/errors.ts';
 import type { OpenOperator } from '../operators/openOperator.ts';
 import { OperatorError } from './operatorError.ts';
 
-export { type OpenOperator, openOperator } from '../operators/openOperator.ts';
-
 /**
  * A slice through the chain. Token windows are packed into parts of at most `batchTokens` padded tokens before gradients are taken,
  * and their scores gathered behind, so that no more than one part's gradients are in memory. `between` is called with the tokens of

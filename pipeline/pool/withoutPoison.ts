@@ -1,16 +1,10 @@
 /** Runs a batch without the documents on which an operator fails: they are found by halving, and set aside with the operator's words. */
 import { oneLine } from '../../operators/report/oneLine.ts';
 import { printableLine } from '../../operators/report/printableText.ts';
-import { selectScores } from '../../operators/scores/selectScores.ts';
-import {
-  type DocumentBatch,
-  type DocumentColumns,
-  type ScoreBatch,
-  selectTexts,
-  setAside,
-} from '../../schemas/batches.ts';
+import { type DocumentColumns, setAside } from '../../schemas/batches.ts';
 import { InputError } from '../../schemas/errors.ts';
 import { OperatorError } from './operatorError.ts';
+import { leaveOut, selectRows } from './selectRows.ts';
 
 export interface PoisonPolicy {
   /** Whether a document on which an operator fails is set aside, or ends the run. */
@@ -40,7 +34,8 @@ export async function withoutPoison<In extends DocumentColumns, Out extends Docu
     const poison = await findPoison(batch, run, error);
     if (poison.size === 0 || (poison.size === batch.key.length && poison.size > 1)) throw error;
     if (policy.onBadRow === 'fail') throw namedDocument(batch, poison, policy.files);
-    return await run(leaveOut(batch, poison));
+    const aside = Array.from(poison, ([b, fault]) => setAside(batch, b, 'operator', detailOf(fault)));
+    return await run(leaveOut(batch, aside));
   }
 }
 
@@ -83,21 +78,6 @@ async function faultOf(run: () => Promise<unknown>): Promise<OperatorError | nul
 }
 
 const rowsBetween = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, i) => start + i);
-
-function leaveOut<In extends DocumentColumns>(batch: In, poison: Poison): In {
-  const rows = rowsBetween(0, batch.key.length).filter((b) => !poison.has(b));
-  const left = Array.from(poison, ([b, error]) => setAside(batch, b, 'operator', detailOf(error)));
-  return { ...selectRows(batch, rows), setAside: [...batch.setAside, ...left].sort((a, b) => a.key - b.key) };
-}
-
-/** Documents or scores: what the pool and the maps of the graph are given. */
-function selectRows<In extends DocumentColumns>(batch: In, rows: number[]): In {
-  const chosen: DocumentColumns =
-    'scores' in batch
-      ? selectScores(batch as DocumentColumns as ScoreBatch, rows)
-      : selectTexts(batch as DocumentColumns as DocumentBatch, rows);
-  return chosen as In;
-}
 
 const DETAIL_WIDTH = 300;
 

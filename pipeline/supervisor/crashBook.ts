@@ -1,9 +1,9 @@
 /** Learns from each death of the compute process which documents it should be careful with, and when to give up. */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
-import { writeText } from '../../operators/files/wholeFile.ts';
+import { makeFolder, writeText } from '../../operators/files/wholeFile.ts';
 import type { Configuration } from '../../schemas/configuration.ts';
 import { type Caution, type KeyRange, noCaution, type Suspect } from './supervision.ts';
 
@@ -115,7 +115,7 @@ export async function openCrashBook(path: string, configuration: Configuration, 
   const write = (): Promise<void> => {
     const page = JSON.stringify({ configuration: digest, ...crashes.caution });
     written = written.then(async () => {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       await writeText(path, [page]);
     });
     written.catch(() => {}); // met again by the next who awaits it

@@ -8,9 +8,9 @@ import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod';
 import { partialOf, removeLeftovers } from '../../operators/files/leftovers.ts';
 import { identityOf, isAlive, type ProcessIdentity } from '../../operators/files/processIdentity.ts';
-import { writeShared, writeText } from '../../operators/files/wholeFile.ts';
+import { namedWrite, writeShared, writeText } from '../../operators/files/wholeFile.ts';
 import { printableLine } from '../../operators/report/printableText.ts';
-import { UsageError } from '../../schemas/errors.ts';
+import { type ResourceError, UsageError } from '../../schemas/errors.ts';
 
 export interface RunLock {
   /** Notes the compute process: whoever takes a dead owner's lock over sees it ended first. Throws ResourceError. */
@@ -69,16 +69,15 @@ export async function takeRunLock(out: string, host = hostname()): Promise<RunLo
   }
 }
 
+/** Whether the run folder itself was made, too. Throws ResourceError, and UsageError where a file is in the way. */
 async function makeFolder(out: string): Promise<boolean> {
-  try {
-    const first = await mkdir(out, { recursive: true });
-    await mkdir(join(out, 'checkpoint'), { recursive: true });
-    return first !== undefined;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+  const checkpoints = join(out, 'checkpoint');
+  const first = await namedWrite(out, () => mkdir(checkpoints, { recursive: true })).catch((error: ResourceError) => {
+    const { code } = error.cause as NodeJS.ErrnoException;
     if (code !== 'ENOTDIR' && code !== 'EEXIST') throw error;
     throw new UsageError(`out: expected a folder, got the file ${printableLine(out)}: name another with --out`);
-  }
+  });
+  return first !== undefined && first !== checkpoints;
 }
 
 /** Writes the file under its `own` name and links it to `path`, so that it is there whole or not; false where one is there. */

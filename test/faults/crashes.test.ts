@@ -13,7 +13,7 @@ const documents = Array.from({ length: 12 }, (_, i) => ({
 }));
 
 /** The whole program over twelve documents in three batches, with an operator that does `body` where the poison is in its batch. */
-async function runWith(body: string, settings: Record<string, unknown> = {}) {
+async function runWith(body: string, settings: Record<string, unknown> = {}, env: Record<string, string> = {}) {
   const folder = await smallFolder();
   await writeFile(
     join(folder, 'own.js'),
@@ -24,7 +24,7 @@ async function runWith(body: string, settings: Record<string, unknown> = {}) {
   );
   const path = await writeWorld(folder, { operators: ['./own.js'], slice: { documents: 4 }, ...settings }, documents);
   const out = join(folder, 'out');
-  return { out, ended: await start(headwater, ['run', path, '--out', out]).ended };
+  return { out, ended: await start(headwater, ['run', path, '--out', out], env).ended };
 }
 
 describe('a document that takes the process with it', () => {
@@ -44,5 +44,14 @@ describe('a document that takes the process with it', () => {
     expect(ended.exitCode).toBe(0);
     expect(await readTable(out, 'skipped')).toMatchObject([{ document_id: 'poison', reason: 'deadline' }]);
     expect((await readJson(out, 'run.json')).counts).toMatchObject({ read: 12, scored: 11, setAside: { deadline: 1 } });
+  });
+
+  it('is found and set aside where it takes a thread’s memory', async () => {
+    const hoard = 'const hoard = []; for (;;) hoard.push(new Array(100000).fill(hoard.length + 0.5));';
+    const { out, ended } = await runWith(hoard, {}, { NODE_OPTIONS: '--max-old-space-size=200' });
+    expect(ended.exitCode).toBe(0);
+    expect(ended.err).toMatch(/reaching memory limit: JS heap out of memory: set fewer pool\.workers/);
+    expect(await readTable(out, 'skipped')).toMatchObject([{ document_id: 'poison', reason: 'crash' }]);
+    expect((await readJson(out, 'run.json')).counts).toMatchObject({ read: 12, scored: 11 });
   });
 });

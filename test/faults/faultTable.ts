@@ -46,6 +46,7 @@ export const faultTable: FaultRow[] = [
     tests: {
       'test/pipeline/checkpoints/failNth.test.ts': [
         'ends the run with exit code 6 and the path; the same command then goes on to the same bytes',
+        'leaves nothing half written under its name; the same command then goes on to the same bytes',
       ],
       'test/operators/files/wholeFile.test.ts': [
         'shows the older file until the new one is whole',
@@ -79,7 +80,10 @@ export const faultTable: FaultRow[] = [
     fault: 'a native crash, or an out-of-memory kill',
     promise: 'retried alone, then document by document; set aside at the third crash; a crash loop ends with exit 70',
     tests: {
-      'test/faults/crashes.test.ts': ['is found and set aside at the third crash, and the others are scored'],
+      'test/faults/crashes.test.ts': [
+        'is found and set aside where it takes a thread’s memory',
+        'is found and set aside at the third crash, and the others are scored',
+      ],
       'test/pipeline/supervisor/supervise.test.ts': [
         'knows what was begun right before a native crash, and learns from crash to crash which document it is',
         'takes a dead worker thread for a death',
@@ -129,6 +133,10 @@ export const faultTable: FaultRow[] = [
     fault: 'disk full, no permission, too many open files',
     promise: 'the last checkpoint stays whole; exit 6 with the path',
     tests: {
+      'test/faults/fullDisk.test.ts': [
+        'that is full ends the run with exit 6 and the path; its last checkpoint is whole, and gone on from once there is room',
+        'that may only be read ends the run with exit 6 and the path',
+      ],
       'test/pipeline/checkpoints/failNth.test.ts': [
         'ends the run with exit code 6 and the path; the same command then goes on to the same bytes',
       ],

@@ -16,20 +16,19 @@ export const skippedColumns: Columns = {
   detail: 'string',
 };
 
-export function* skippedRows(
+/** In reading order. */
+export function skippedRows(
   setAside: Iterable<SetAside>,
   lost: Iterable<LostRows>,
   files: readonly string[],
-): Generator<TableRow> {
-  for (const { path, rowStart, rowEnd, reason } of lost)
-    yield {
-      file: path,
-      row: rowStart,
-      rows: rowEnd - rowStart,
-      document_id: null,
-      reason: 'unreadable',
-      detail: reason,
-    };
-  for (const { file, row, id, reason, detail } of setAside)
-    yield { file: files[file], row, rows: 1, document_id: id, reason, detail };
+): TableRow[] {
+  const unread = Array.from(lost, ({ file, rowStart, rowEnd, reason }) => {
+    return { file, row: rowStart, rows: rowEnd - rowStart, id: null, reason: 'unreadable', detail: reason };
+  });
+  const unscored = Array.from(setAside, (document) => ({ ...document, rows: 1 }));
+  return [...unread, ...unscored]
+    .sort((a, b) => a.file - b.file || a.row - b.row)
+    .map(({ file, row, rows, id, reason, detail }) => {
+      return { file: files[file], row, rows, document_id: id, reason, detail };
+    });
 }

@@ -1,7 +1,8 @@
 /** Gives batches to the pool with the care that earlier deaths of the compute process asked for. */
 import { printableLine } from '../../../operators/report/printableText.ts';
-import { type DocumentBatch, leaveOut, type ScoreBatch, type SetAside, selectTexts } from '../../../schemas/batches.ts';
+import type { DocumentBatch, ScoreBatch, SetAside } from '../../../schemas/batches.ts';
 import { InputError } from '../../../schemas/errors.ts';
+import { leaveOut, selectRows } from '../../pool/selectRows.ts';
 import type { PoisonPolicy } from '../../pool/withoutPoison.ts';
 import { StoppedError, ThreadDiedError } from '../../pool/workerPool.ts';
 import type { Caution, KeyRange, Supervision } from '../../supervisor/supervision.ts';
@@ -44,7 +45,7 @@ async function tryOneByOne(
   watched: (range: KeyRange, batch: DocumentBatch) => Promise<unknown>,
 ): Promise<void> {
   for (const [b, key] of batch.key.entries())
-    await watched({ keyStart: key, keyEnd: key + 1 }, { ...selectTexts(batch, [b]), setAside: [] }).catch((error) => {
+    await watched({ keyStart: key, keyEnd: key + 1 }, { ...selectRows(batch, [b]), setAside: [] }).catch((error) => {
       // What a document makes an operator throw is met again, and dealt with, in the batch.
       if (error instanceof StoppedError || error instanceof ThreadDiedError) throw error;
     });

@@ -6,7 +6,8 @@ import { fetchDocuments } from '../../../operators/documents/fetchDocuments.ts';
 import { fetchedBatch } from '../../../operators/documents/fetchedBatch.ts';
 import type { DocumentBatch } from '../../../schemas/batches.ts';
 import { openGraphMaps } from '../../operators/customOperators.ts';
-import { type OpenOperator, openOperator, runChain } from '../../pool/fusedTask.ts';
+import { type OpenOperator, openOperator } from '../../operators/openOperator.ts';
+import { runChain } from '../../pool/fusedTask.ts';
 import { columnSteps, type Prepared } from '../prepare.ts';
 
 /** The documents at either end of each ranking, and those that BM25 ranks; texts are read from the corpus, not kept while streaming. */

@@ -184,8 +184,8 @@ test('skipped names file, row, id, reason and detail, and how many rows could no
   const path = await written('skipped', skippedColumns, skippedRows(skipped, [lost], files));
   const file = 'corpus/part-0.parquet';
   expect(await readRows(path)).toEqual([
-    { file, row: 20, rows: 30, document_id: null, reason: 'unreadable', detail: 'cut' },
     { file, row: 5, rows: 1, document_id: 'd5', reason: 'one token', detail: '' },
+    { file, row: 20, rows: 30, document_id: null, reason: 'unreadable', detail: 'cut' },
   ]);
 });
 

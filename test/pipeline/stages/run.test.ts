@@ -1,13 +1,12 @@
-import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { writeGradientModel } from '../../../operators/gradients/gradientModel.ts';
 import { readModelFolder } from '../../../operators/gradients/modelFolder.ts';
 import projectGradients from '../../../operators/gradients/projectGradients.ts';
 import { drawProjection } from '../../../operators/gradients/projections.ts';
-import { openSafetensors } from '../../../operators/gradients/safetensors.ts';
 import { coverModules } from '../../../operators/gradients/tappedGraph.ts';
 import { loadTokenizer } from '../../../operators/tokens/loadTokenizer.ts';
+import { poisonedModel, poisonedText } from '../../poisonedModel.ts';
 import { windowBatch } from '../../windowBatch.ts';
 import {
   bundledModel,
@@ -183,13 +182,8 @@ describe('what is read', () => {
 
   it('sets aside a document whose loss is not finite, and scores the others as if it were not there', async () => {
     const folder = await smallFolder();
-    const model = join(folder, 'model');
-    await cp(bundledModel, model, { recursive: true });
-    const rare = (await loadTokenizer(model)).encode('€').at(-1) as number;
-    await poison(model, rare);
-    const poisoned = [someDocuments[0], { text: 'Costs 5 € or more', id: 'poison', source: 'prose' }, someDocuments[1]];
-    const tokenIds = (await loadTokenizer(model)).encode('Costs 5 € or more');
-    expect(tokenIds).toContain(rare);
+    const model = await poisonedModel(folder);
+    const poisoned = [someDocuments[0], { text: poisonedText, id: 'poison', source: 'prose' }, someDocuments[1]];
     const { out } = await run(await writeWorld(folder, { model }, poisoned));
     expect(await readTable(out, 'skipped')).toMatchObject([{ document_id: 'poison', reason: 'not finite' }]);
     const scores = (await readTable(out, 'scores')).map(({ score }) => score);
@@ -198,29 +192,6 @@ describe('what is read', () => {
     expect((await readJson(out, 'run.json')).counts).toMatchObject({ read: 3, scored: 2 });
   });
 });
-
-/** Makes the embedding of one token NaN: in a model with tied embeddings its logit is left alone by giving it its own head. */
-async function poison(model: string, token: number): Promise<void> {
-  const tensors = await openSafetensors(model);
-  const { file, offset, bytes, shape } = tensors.get('model.embed_tokens.weight')!;
-  const data = await readFile(file);
-  const [rows, width] = shape;
-  const element = bytes / (rows * width);
-  const config = JSON.parse(await readFile(join(model, 'config.json'), 'utf8'));
-  // A head of its own, so that only documents that hold the token meet it.
-  const head = Buffer.from(data.subarray(offset, offset + bytes));
-  const nan = Buffer.alloc(width * element, 0xff);
-  nan.copy(data, offset + token * width * element);
-  const headerBytes = Number(data.readBigUInt64LE(0));
-  const header = JSON.parse(data.subarray(8, 8 + headerBytes).toString());
-  const end = data.length - 8 - headerBytes;
-  header['lm_head.weight'] = { ...header['model.embed_tokens.weight'], data_offsets: [end, end + bytes] };
-  const json = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  await writeFile(file, Buffer.concat([length, json, data.subarray(8 + headerBytes), head]));
-  await writeFile(join(model, 'config.json'), JSON.stringify({ ...config, tie_word_embeddings: false }));
-}
 
 describe('the query cache', () => {
   it('is used again by the next run and not by one of another seed', async () => {
