@@ -45,6 +45,10 @@ async function faulty(yaml: string, fault: Fault) {
   }
 }
 
+/** With HEADWATER_EVERY_CALL=1 every call fails in its turn, which takes about half an hour. */
+const everyCall = process.env.HEADWATER_EVERY_CALL === '1';
+const orEvery = (step: number): number => (everyCall ? 1 : step);
+
 /** Every `step`th of the calls, from a drawn first one. */
 function drawn(calls: number, step: number, seed: number): number[] {
   const first = 1 + Math.floor(step * uniform(seed, 0));
@@ -52,14 +56,19 @@ function drawn(calls: number, step: number, seed: number): number[] {
 }
 
 describe('a call that fails', () => {
-  it('ends the run with exit code 6 and the path; the same command then goes on to the same bytes', async () => {
+  const longEnough = everyCall ? 7_200_000 : 300_000;
+
+  it('ends the run with exit code 6 and the path; the same command then goes on to the same bytes', {
+    timeout: longEnough,
+  }, async () => {
     const { place, expected, run, calls } = await shortRun();
     const trials = [
-      ...drawn(calls.filled, 16, 1).map((nth) => ({ nth, how: 'EIO' as const, cached: true })),
-      ...drawn(calls.filled, 50, 2).map((nth) => ({ nth, how: 'ENOSPC' as const, cached: true })),
-      ...drawn(calls.empty, 60, 3).map((nth) => ({ nth, how: 'EIO' as const, cached: false })),
+      ...drawn(calls.filled, orEvery(16), 1).map((nth) => ({ nth, how: 'EIO' as const, cached: true })),
+      ...drawn(calls.filled, orEvery(50), 2).map((nth) => ({ nth, how: 'ENOSPC' as const, cached: true })),
+      ...drawn(calls.empty, orEvery(60), 3).map((nth) => ({ nth, how: 'EIO' as const, cached: false })),
     ];
     expect(trials.length).toBeGreaterThan(30);
+    let tried = 0;
     for (const { nth, how, cached } of trials) {
       if (!cached) await rm(place.cache, { recursive: true });
       const ended = await run({ nth, how });
@@ -69,6 +78,7 @@ describe('a call that fails', () => {
       ];
       expect(found, `${how} at call ${nth} of ${cached ? calls.filled : calls.empty}`).toEqual([]);
       await rm(place.out, { recursive: true });
+      if (everyCall && ++tried % 50 === 0) console.log(`${tried} of ${trials.length} tried`);
     }
   });
 });
