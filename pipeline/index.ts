@@ -3,4 +3,4 @@
 export { readConfiguration } from './configuration/readConfiguration.ts';
 export { type Flow, influenceGraph } from './influenceGraph.ts';
 export type { StageHooks } from './stages/stageHooks.ts';
-export { planStage, queriesStage, runStage } from './stages/stages.ts';
+export { mergeStage, planStage, queriesStage, runStage } from './stages/stages.ts';
