@@ -115,6 +115,11 @@ export function selectDocuments<T extends DocumentColumns>(batch: T, rows: Array
   };
 }
 
+/** The documents at `rows`, with their texts. */
+export function selectTexts(batch: DocumentBatch, rows: ArrayLike<number>): DocumentBatch {
+  return { ...selectDocuments(batch, rows), text: Array.from(rows, (b) => batch.text[b]) };
+}
+
 /** Rows of a (B,Q) row-major matrix. */
 function pickRows(matrix: Float64Array, Q: number, rows: ArrayLike<number>): Float64Array {
   const picked = new Float64Array(rows.length * Q);

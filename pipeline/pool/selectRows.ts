@@ -5,14 +5,13 @@ import {
   type DocumentColumns,
   type ScoreBatch,
   type SetAside,
-  selectDocuments,
+  selectTexts,
 } from '../../schemas/batches.ts';
 
 /** The documents at `rows`, ascending indices into the batch; those set aside stay. */
 export function selectRows<In extends DocumentColumns>(batch: In, rows: number[]): In {
   if ('scores' in batch) return selectScores(batch as DocumentColumns as ScoreBatch, rows) as DocumentColumns as In;
-  const { text } = batch as DocumentColumns as DocumentBatch;
-  return { ...selectDocuments(batch, rows), text: rows.map((b) => text[b]) } as DocumentColumns as In;
+  return selectTexts(batch as DocumentColumns as DocumentBatch, rows) as DocumentColumns as In;
 }
 
 /** The batch without the documents that `aside` names by key, which join those set aside, in reading order. */
