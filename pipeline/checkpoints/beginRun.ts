@@ -5,7 +5,7 @@ import { expectFingerprint } from '../../operators/files/differingKeys.ts';
 import { exists } from '../../operators/files/exists.ts';
 import { readSealedJson, writeSealedJson } from '../../operators/files/sealedJson.ts';
 import { makeFolder } from '../../operators/files/wholeFile.ts';
-import { IntegrityError, UsageError } from '../../schemas/errors.ts';
+import { IntegrityError, ResourceError, UsageError } from '../../schemas/errors.ts';
 import { canonicalJson } from '../../schemas/fingerprint.ts';
 import { type Checkpoint, latestCheckpoint } from './checkpointFiles.ts';
 import type { RunIdentity } from './runIdentity.ts';
@@ -43,7 +43,7 @@ export async function beginRun(
   const checkpoints = checkpointFolder(out);
   const begun = resume ? await readBegun(checkpoints) : null;
   const done = await readDone(out, await exists(join(checkpoints, BEGUN)));
-  const earlier = begun?.earlier ?? done?.tables ?? [];
+  const earlier = begun?.earlier ?? [...new Set([...(done?.tables ?? []), ...(await tablesIn(out))])];
   if (resume && begun) {
     expectSame(`the unfinished run in ${out} was`, begun.identity, identity, 'gives up what it has done');
     return { done: null, checkpoints, from: await latestCheckpoint(checkpoints, log), earlier };
@@ -54,7 +54,8 @@ export async function beginRun(
     await endRun(out);
     return { done: { exitCode: done.exitCode ?? 0 } };
   }
-  await endRun(out);
+  // The note of what was begun stays until the new one takes its place: a folder without any is nobody's.
+  await clearCheckpoints(checkpoints);
   await makeFolder(checkpoints);
   const note: Begun = { identity: canonicalJson(identity), earlier };
   await writeSealedJson(
@@ -67,16 +68,31 @@ export async function beginRun(
 /** The run in `out` is whole: what it would have gone on from is not needed any more. The lock is its owner's to take away. */
 export async function endRun(out: string): Promise<void> {
   const folder = checkpointFolder(out);
-  const names = await readdir(folder).catch(() => []);
   // What says that a run was begun goes first: a folder without it is not gone on with.
-  for (const name of [BEGUN, ...names.filter((name) => name !== BEGUN && !name.startsWith('lock'))])
-    await rm(join(folder, name), { force: true });
+  await rm(join(folder, BEGUN), { force: true });
+  await clearCheckpoints(folder);
   await rmdir(folder).catch(() => {}); // its owner's lock may still be there
+}
+
+const BEGUN = 'begun.json';
+
+/** The supervisor may be writing to its book. */
+const others = [BEGUN, 'lock', 'crashes.json.partial'];
+
+async function clearCheckpoints(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names)
+    if (!others.some((other) => name.startsWith(other))) await rm(join(folder, name), { force: true });
+}
+
+/** What stands there of earlier runs, whole or not: it gives way to the new run's. */
+async function tablesIn(out: string): Promise<string[]> {
+  const names = await readdir(out).catch(() => []);
+  return names.filter((name) => /\.(parquet|jsonl)$/.test(name));
 }
 
 export const checkpointFolder = (out: string): string => join(out, 'checkpoint');
 
-const BEGUN = 'begun.json';
 /** What a run folder may hold before its first run.json. */
 const ownFolders = ['checkpoint', 'shards'];
 
@@ -90,6 +106,7 @@ async function readBegun(folder: string): Promise<Begun | null> {
   const path = join(folder, BEGUN);
   if (!(await exists(path))) return null;
   const begun = await readSealedJson(path).catch((cause: Error) => {
+    if (cause instanceof ResourceError) throw cause;
     throw new IntegrityError(`${cause.message}: begin again with --no-resume, or put it back`, { cause });
   });
   return begun as unknown as Begun;
@@ -110,7 +127,7 @@ async function readDone(out: string, begun: boolean): Promise<Done | null> {
     throw error;
   });
   const text = await readFile(join(out, 'run.json'), 'utf8').catch(() => '{}');
-  const { tables, identity, exitCode } = JSON.parse(text) as Partial<Done>;
+  const { tables, identity, exitCode } = parseDone(text);
   if (tables) return { tables: tables.filter((name) => names.includes(name)), identity, exitCode };
   if (begun || names.every((name) => name.endsWith('.partial') || ownFolders.includes(name))) return null;
   throw new UsageError(
@@ -128,4 +145,13 @@ function olderRun(out: string): IntegrityError {
     `the run in ${out} was made by an earlier Headwater, which did not note what it was made of: name another folder with --out, or ` +
       'begin again with --no-resume, which replaces it',
   );
+}
+
+/** What cannot be read says nothing: the run is then one without a note of what it was made of. */
+function parseDone(text: string): Partial<Done> {
+  try {
+    return JSON.parse(text) as Partial<Done>;
+  } catch {
+    return { tables: [] };
+  }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { exists } from '../../operators/files/exists.ts';
 import { readHashed, writeHashed } from '../../operators/files/hashedFile.ts';
-import { InputError, IntegrityError } from '../../schemas/errors.ts';
+import { InputError, IntegrityError, ResourceError } from '../../schemas/errors.ts';
 import type { OpenFold } from '../operators/folds.ts';
 import { journalFault } from './journal.ts';
 
@@ -74,6 +74,7 @@ export async function latestCheckpoint(folder: string, say: (line: string) => vo
     const path = pathOf(folder, slot);
     if (!(await exists(path))) continue;
     const read = await readCheckpoint(folder, path).catch((error: Error) => {
+      if (error instanceof ResourceError) throw error;
       faults.push(error.message);
       return null;
     });
@@ -89,6 +90,7 @@ export async function latestCheckpoint(folder: string, say: (line: string) => vo
 
 async function readCheckpoint(folder: string, path: string): Promise<Checkpoint> {
   const bytes = await readHashed(path).catch((cause: Error) => {
+    if (cause instanceof ResourceError) throw cause;
     throw new Error(`the checkpoint ${path} is damaged (${cause.message})`, { cause });
   });
   const checkpoint = deserialize(bytes) as Checkpoint;

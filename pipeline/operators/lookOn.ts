@@ -1,5 +1,5 @@
 /** Lets users' RxJS operators look on at score batches: each gets copies of its own, and what it emits is dropped. */
-import { type MonoTypeOperatorFunction, Observable, Subject } from 'rxjs';
+import { type MonoTypeOperatorFunction, Observable, Subject, Subscription } from 'rxjs';
 import type { ScoreBatch } from '../../schemas/batches.ts';
 import { InputError } from '../../schemas/errors.ts';
 import type { Observer } from './loadOperator.ts';
@@ -9,16 +9,18 @@ export function lookOn(observers: Observer[]): MonoTypeOperatorFunction<ScoreBat
   return (source) =>
     new Observable((subscriber) => {
       const failed = (i: number, cause: unknown) => subscriber.error(observerFailed(i, observers[i], cause));
+      const watching = new Subscription();
       const views = observers.map((observer, i) => {
         const view = new Subject<ScoreBatch>();
         try {
-          view.pipe(observer).subscribe({ error: (cause) => failed(i, cause) });
+          watching.add(view.pipe(observer).subscribe({ error: (cause) => failed(i, cause) }));
         } catch (cause) {
           failed(i, cause);
         }
         return view;
       });
-      return source.subscribe({
+      let complete = false;
+      const flow = source.subscribe({
         next(batch) {
           // A copy, so that an observer that writes into a batch changes nobody else's.
           for (const view of views) view.next(structuredClone(batch));
@@ -26,10 +28,16 @@ export function lookOn(observers: Observer[]): MonoTypeOperatorFunction<ScoreBat
         },
         error: (error) => subscriber.error(error),
         complete() {
+          complete = true;
           for (const view of views) view.complete();
           subscriber.complete();
         },
       });
+      return () => {
+        flow.unsubscribe();
+        // An observer of times would keep a process that is to end; after the last batch it may still have something to say.
+        if (!complete) watching.unsubscribe();
+      };
     });
 }
 

@@ -47,6 +47,10 @@ export async function mergeStage(
   const begun = await beginRun(out, identity, { resume: hooks.resume ?? true, log: hooks.log });
   if (begun.done) return { exitCode: begun.done.exitCode, summary: doneAlready(out) };
   const run = await openRun(prepared, corpus, clock, hooks);
+  if ((run.queries?.digest ?? null) !== manifest.queryGradients)
+    throw new IntegrityError(
+      `the shards were scored with other query gradients than ${prepared.configuration.cache} has: merge with the cache that they used`,
+    );
   const streamed = await mergeShards(prepared, shards);
   clock.lap('merge');
   const written = await new RunFolder(run, identity, begun.earlier, clock, hooks).write(streamed);

@@ -63,8 +63,11 @@ async function runShard(configuration: Configuration, shard: Shard, hooks: Stage
   const identity = await runIdentity(prepared, corpus);
   const own = { ...identity, shard: `${shard.index}/${shard.count}` };
   const done = hooks.resume === false ? null : await wholeShard(configuration.out, shard, identity);
-  if (done) return { exitCode: 0, summary: doneAlready(done) };
   const out = shardOut(configuration.out, shard);
+  if (done) {
+    await endRun(out); // a kill may have come between the shard's commit and this
+    return { exitCode: 0, summary: doneAlready(done) };
+  }
   const begun = await beginRun(out, own, { resume: hooks.resume ?? true, log: hooks.log });
   if (begun.done) return { exitCode: begun.done.exitCode, summary: doneAlready(out) };
   const range = await shardRange(configuration, corpus, shard);

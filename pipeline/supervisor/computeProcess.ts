@@ -19,6 +19,10 @@ export async function compute(loadStages = realStages): Promise<void> {
     const exitCode = await reported(run, realTerminal.stderr);
     // Not even process.exit ends a process with a read under way that nobody answers.
     if (waitsForDrive()) tell({ kind: 'over', exitCode });
+    // Nor does what a module of the user's left running end by itself.
+    setTimeout(() => {
+      if (process.stdout.writableLength === 0) tell({ kind: 'over', exitCode });
+    }, lingersFor).unref();
     return exitCode;
   });
 }
@@ -35,6 +39,7 @@ function tell(news: News): void {
   process.send?.(news, undefined, undefined, () => {});
 }
 
+const lingersFor = 5000; // ms
 const tokensEvery = 1000; // ms
 
 /** Each message is in the pipe when the call returns: what crashes right after `begin` is known to have begun. */

@@ -114,10 +114,13 @@ export async function openCrashBook(path: string, configuration: Configuration, 
   let written: Promise<void> = Promise.resolve();
   const write = (): Promise<void> => {
     const page = JSON.stringify({ configuration: digest, ...crashes.caution });
-    written = written.then(async () => {
-      await makeFolder(dirname(path));
-      await writeText(path, [page]);
-    });
+    // One that failed is not held against the next.
+    written = written
+      .catch(() => {})
+      .then(async () => {
+        await makeFolder(dirname(path));
+        await writeText(path, [page]);
+      });
     written.catch(() => {}); // met again by the next who awaits it
     return written;
   };
@@ -135,8 +138,9 @@ export async function openCrashBook(path: string, configuration: Configuration, 
       if (sizeOf(crashes.caution) < before) write();
     },
     async close(keep) {
-      await written;
-      if (!keep) await rm(path, { force: true });
+      if (keep) return written;
+      await written.catch(() => {});
+      await rm(path, { force: true });
     },
   };
 }

@@ -1,4 +1,5 @@
 /** One pass over the corpus between two batches: the place it has reached, what the folds hold and what it met. A checkpoint is made of it. */
+import { isDeepStrictEqual } from 'node:util';
 import { bm25Documents } from '../../../operators/accumulators/bm25Documents.ts';
 import { correlations } from '../../../operators/accumulators/correlations.ts';
 import { documentCounts } from '../../../operators/accumulators/documentCounts.ts';
@@ -12,7 +13,7 @@ import { expectUnchanged } from '../../../operators/documents/expectUnchanged.ts
 import type { DocumentSlice, ReadFrom } from '../../../operators/documents/readDocuments.ts';
 import type { LostRows } from '../../../operators/documents/readRows.ts';
 import type { ScoreBatch } from '../../../schemas/batches.ts';
-import { IntegrityError } from '../../../schemas/errors.ts';
+import { InputError, IntegrityError } from '../../../schemas/errors.ts';
 import {
   type Checkpoint,
   journalPath,
@@ -92,6 +93,7 @@ export class Pass {
     this.tally = { ...this.before };
     this.generation = from?.generation ?? 0;
     if (from) this.restore(from);
+    else for (const fold of this.custom) expectPlain(fold);
   }
 
   /** Opens the pass where its range begins, or where the checkpoint has it. */
@@ -189,4 +191,14 @@ export class Pass {
       );
     for (const [i, fold] of this.allFolds.entries()) fold.state = restoreState(folds[i].state);
   }
+}
+
+/** A state that does not come back from a checkpoint as it went in would end a run days later. Throws InputError. */
+function expectPlain(fold: OpenFold): void {
+  const before = fold.state;
+  fold.state = restoreState(serializeState(fold));
+  if (isDeepStrictEqual(before, fold.state)) return;
+  throw new InputError(
+    `fold ${fold.name}: its empty state does not come back from a checkpoint as it went in: keep plain data in it, no class instances`,
+  );
 }

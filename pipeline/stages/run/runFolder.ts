@@ -60,6 +60,8 @@ export class RunFolder {
   /** Writes every table, then run.json, then the report of them: a folder with run.json is whole. */
   async write(streamed: Streamed): Promise<{ exitCode: number; summary: string }> {
     const { prepared, corpus, queries, words, join: joined } = this.run;
+    // An earlier run's must not speak for a mixture of its tables and these.
+    await rm(join(this.out, 'run.json'), { force: true });
     const run = { ...streamed, queries, words };
     const top = run.folds.top.result() as TopDocuments;
     const bm25 = run.folds.bm25.result() as RankedDocuments;

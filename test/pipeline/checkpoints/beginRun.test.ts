@@ -110,3 +110,19 @@ describe('a run', () => {
     expect(await begin(out, false)).toMatchObject({ from: null });
   });
 });
+
+it('a run that is begun again knows the tables of one that was given up before it was whole', async () => {
+  const out = await runFolder();
+  await begin(out);
+  await writeFile(join(out, 'scores.parquet'), 'rows');
+  expect(await begin(out, false, other)).toMatchObject({ from: null, earlier: ['scores.parquet'] });
+  expect(await begin(out, true, other)).toMatchObject({ from: null, earlier: ['scores.parquet'] });
+});
+
+it('a run over a run.json that cannot be read is begun again only where that is asked', async () => {
+  const out = await runFolder();
+  await mkdir(out);
+  await writeFile(join(out, 'run.json'), '{"tables": [');
+  await expect(begin(out)).rejects.toMatchObject({ exitCode: 5 });
+  expect(await begin(out, false)).toMatchObject({ done: null, from: null });
+});
