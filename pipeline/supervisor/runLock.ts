@@ -89,19 +89,24 @@ async function isPlaced(mine: Owner, path: string, own: string): Promise<boolean
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return false;
-    // The file system has no hard links: what is read of a file half written counts as unreadable.
+    if (!withoutLinks.includes(code as string)) throw error;
     return await isWritten(path, mine);
   } finally {
     await rm(own, { force: true }).catch(() => {}); // tried again at the release
   }
 }
 
+/** What a file system that has no hard links answers. */
+const withoutLinks = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'];
+
+/** Another may see the file half written, which counts as unreadable; none is left so. */
 async function isWritten(path: string, mine: Owner): Promise<boolean> {
   try {
     await writeFile(path, JSON.stringify(mine), { flag: 'wx' });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    await rm(path, { force: true });
     throw error;
   }
 }
