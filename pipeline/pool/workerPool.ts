@@ -125,7 +125,7 @@ function errorOf({ message, exitCode, stack, operator }: PoolFailure): Headwater
 
 /** The supervisor takes this exit code for a death: the run goes on from its checkpoint. */
 function threadDied(cause: NodeJS.ErrnoException): never {
-  const advice = cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? ': set fewer pool.workers, or less in batchTokens' : '';
+  const advice = cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? ': set fewer pool.workers' : '';
   throw new ThreadDiedError(`a worker thread ended before its task did: ${cause.message}${advice}`, THREAD_DIED, {
     cause,
   });

@@ -157,7 +157,7 @@ function expectBudget(crashes: Crashes, death: Death, { supervisor }: Configurat
   throw new HeadwaterError(
     `${times}: the last ${death.how}, with ${inWords(death.inFlight)} in flight. ${standOf(crashes)} is kept in ` +
       `${printableLine(join(folder, 'checkpoint'))}: the same command goes on from there. What it wrote before it died stands above; ` +
-      'fewer pool.workers or less in batchTokens take less memory',
+      'fewer pool.workers take less memory',
     budgetSpent,
   );
 }
