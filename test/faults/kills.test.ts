@@ -12,11 +12,12 @@ const documents = Array.from({ length: 12 }, (_, i) => ({
   id: `d${i}`,
 }));
 
-/** An operator that marks each batch it is given, and takes its time. */
-const slow = `import { appendFileSync } from 'node:fs';
-  export default { kind: 'map', name: 'own', takes: 'documents', gives: 'documents', lane: 'pool', open: ({ marks }) => async (batch) => {
+/** An operator that marks each batch it is given, and takes its time: as long as the file `hold` is there. */
+const slow = `import { appendFileSync, existsSync } from 'node:fs';
+  export default { kind: 'map', name: 'own', takes: 'documents', gives: 'documents', lane: 'pool', open: ({ marks, hold }) => async (batch) => {
     appendFileSync(marks, '.');
-    await new Promise((resume) => setTimeout(resume, 200));
+    do await new Promise((resume) => setTimeout(resume, 200));
+    while (existsSync(hold));
     return batch;
   } };`;
 const patience = { timeout: 60_000, interval: 20 };
@@ -26,7 +27,8 @@ async function slowRun() {
   const folder = await smallFolder();
   const marks = join(folder, 'marks');
   await writeFile(join(folder, 'own.js'), slow);
-  const operators = [{ path: './own.js', settings: { marks } }];
+  const hold = join(folder, 'hold');
+  const operators = [{ path: './own.js', settings: { marks, hold } }];
   const settings = { operators, slice: { documents: 1 }, checkpoint: { seconds: 0 } };
   const path = await writeWorld(folder, settings, documents);
   const out = join(folder, 'out');
@@ -36,7 +38,7 @@ async function slowRun() {
     expect
       .poll(async () => (await readFile(marks, 'utf8').catch(() => '')).length, patience)
       .toBeGreaterThanOrEqual(batches);
-  return { folder, marks, out, begin, reaches };
+  return { folder, marks, hold, out, begin, reaches };
 }
 
 /** Each table and its bytes. */
@@ -73,13 +75,16 @@ describe('a run that is killed', () => {
 
 describe('a run that is at work', () => {
   it('keeps its folder: a second one ends with exit 2 and names the owner', async () => {
-    const { begin, reaches } = await slowRun();
+    const { hold, begin, reaches } = await slowRun();
+    await writeFile(hold, '');
     const first = begin();
     await reaches(1);
     const second = await begin().ended;
+    await rm(hold);
     expect(second.exitCode).toBe(2);
     expect(second.err).toContain(`${first.pid}`);
     expect(second.err).not.toContain('    at ');
+    expect((await first.ended).exitCode).toBe(0);
   });
 
   it('stops at Ctrl-C with exit 130 within ten seconds, and goes on from there', async () => {
